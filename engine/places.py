@@ -1,0 +1,34 @@
+"""Where things are kept on this machine. Every folder can be moved by one environment variable."""
+
+import os
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def _home(variable: str, fallback: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / fallback)
+
+
+def runs_root() -> Path:
+    """`LTH_RUNS`, else `runs/` of a checkout, else `~/.local/share/lth/runs`."""
+    if given := os.environ.get("LTH_RUNS"):
+        return Path(given).expanduser().absolute()
+    if (_CHECKOUT / "pyproject.toml").exists() and (_CHECKOUT / "runs").is_dir():
+        return _CHECKOUT / "runs"
+    return _home("XDG_DATA_HOME", ".local/share") / "lth" / "runs"
+
+
+def data_root() -> Path:
+    """`LTH_DATA`, else `~/.cache/lth/data`: one folder a dataset."""
+    if given := os.environ.get("LTH_DATA"):
+        return Path(given).expanduser().absolute()
+    return _home("XDG_CACHE_HOME", ".cache") / "lth" / "data"
+
+
+def encoded_root() -> Path:
+    """Encoded datasets: beside the datasets, or in the user's cache where that folder cannot be written."""
+    root = data_root()
+    if os.access(root if root.exists() else root.parent, os.W_OK) or "LTH_DATA" not in os.environ:
+        return root / ".encoded"
+    return _home("XDG_CACHE_HOME", ".cache") / "lth" / "data" / ".encoded"

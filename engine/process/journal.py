@@ -1,0 +1,142 @@
+"""The engine's side of a run directory: findings become events, a status, tickets and checkpoints."""
+
+import platform
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from engine import stats
+from engine.lottery import Standing
+from engine.pruning.mask import Weights
+from engine.record import checkpoint, rundir, summary
+from engine.record.events import EventLog
+from engine.spec import RunSpec
+
+_DURABLE = {"run_started", "run_resumed", "data_ready", "round_finished", "run_finished", "run_failed", "run_stopped"}
+
+
+class RunJournal:
+    """Writes what the experiment tells; holds the open event log and the status. See lottery.Journal."""
+
+    def __init__(self, run: Path, stop_asked: Callable[[], bool]):
+        self.run = run
+        self.log = EventLog(run)
+        self.status = rundir.read_status(run)
+        self.stop_asked = self._stop_asked(stop_asked)
+        self.spec: RunSpec | None = None
+        self.began = time.time()
+        self.trainings_done = 0
+        self.epochs_trained = 0  # by this engine, since `began`
+
+    def _stop_asked(self, asked: Callable[[], bool]) -> Callable[[], bool]:
+        def stop_asked() -> bool:
+            if asked() and self.status.get("state") == "running":
+                self._update(state="stopping", durable=True)
+            return asked()
+
+        return stop_asked
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """Append one event and fold it into the status."""
+        self.log.append(event, durable=event in _DURABLE, **fields)
+        if event == "round_started":
+            self._update(seed=fields["seed"], round=fields["round"], arm=fields["arms"][0], epoch=0)
+        elif event == "epoch":
+            self.epochs_trained += 1
+            self._advance(fields["epoch"] / fields["epochs"])
+            self._update(arm=fields["arm"], epoch=fields["epoch"], doing="training")
+        elif event == "trained":
+            self.trainings_done += 1
+            self._advance()
+        elif event == "warning":
+            self._update(warnings=self.status.get("warnings", 0) + 1)
+
+    def started(self, spec: RunSpec, resumed: bool, **machine: Any) -> None:
+        """The run begins, or goes on."""
+        self.spec = spec
+        versions = {name: version(name) for name in ("torch", "torchtext", "numpy")}
+        versions |= {"python": platform.python_version(), "platform": sys.platform}
+        self.tell("run_resumed" if resumed else "run_started", versions=versions, **machine)
+        began = self.status.get("started", self.began)
+        self._update(started=began, epochs=spec.training.epochs, doing="preparing the data", durable=True)
+
+    def preparing(self, words: str) -> None:
+        """What the preparation of the data is at."""
+        self._update(doing=words)
+
+    def standing(self, seed: int) -> Standing | None:
+        """Where an earlier engine left this seed; a damaged checkpoint is told and the seed begins again."""
+        try:
+            found = checkpoint.load_standing(self.run, seed)
+        except checkpoint.Damaged as error:
+            self.tell("warning", seed=seed, message=f"seed {seed} begins again: {error}")
+            return None
+        if found is None:
+            return None
+        number, mask, trained = found
+        self.trainings_done += 1 + number * len(self._spec.arms)
+        self._advance()
+        return Standing(number, mask, trained)
+
+    def keep_rewind(self, seed: int, weights: Weights) -> None:
+        """The weights that this seed's tickets start from."""
+        checkpoint.save_rewind(self.run, seed, weights)
+
+    def keep_round(self, seed: int, standing: Standing) -> None:
+        """Mask, then the event, then the checkpoint: a kill in between redoes the round, to the same numbers."""
+        checkpoint.save_mask(self.run, seed, standing.number, standing.mask)
+        self.tell("round_finished", seed=seed, round=standing.number)
+        checkpoint.save_standing(self.run, seed, standing.number, standing.mask, standing.trained)
+        self.tell("checkpoint", seed=seed, round=standing.number)
+        self._update(best=stats.best(summary.show(self.run)["rounds"], self._spec.verdict.margin))
+
+    def finished(self) -> None:
+        """Close with the verdict, computed from the events as every reader will see them."""
+        shown = summary.show(self.run)
+        verdict = stats.verdict(shown["seeds"], shown["rounds"], self._spec.arms, self._spec.verdict.margin)
+        self.tell("run_finished", verdict=verdict, reference=None)
+        self._end("finished", sentence=verdict["sentence"], winning_ticket=verdict["winning_ticket"])
+
+    def stopped(self) -> None:
+        """Somebody asked; what is finished stays, and `lth resume` goes on from it."""
+        self.tell("run_stopped")
+        self._end("stopped")
+
+    def failed(self, cause: str, bad_input: bool) -> None:
+        """State and cause go to the status first: a disk too full for another event may still take those."""
+        self._end("failed", cause=cause, bad_input=bad_input)
+        self.tell("run_failed", cause=cause)
+
+    @property
+    def _spec(self) -> RunSpec:
+        assert self.spec is not None, "started() comes first"
+        return self.spec
+
+    def _end(self, state: str, **fields: Any) -> None:
+        for key in ("doing", "seed", "round", "arm", "epoch"):
+            self.status.pop(key, None)
+        self._update(state=state, finished=time.time(), durable=True, **fields)
+
+    def _advance(self, current: float = 0.0) -> None:
+        """Share of all trainings done, `current` of the present one, and the time left at this engine's pace."""
+        trainings = self._spec.trainings
+        done = self.trainings_done + current
+        left = None
+        if self.epochs_trained:
+            pace = (time.time() - self.began) / self.epochs_trained
+            left = pace * self._spec.training.epochs * (trainings - done)
+        self._update(
+            progress={
+                "trainings": trainings,
+                "trainings_done": self.trainings_done,
+                "fraction": done / trainings,
+                "seconds_left": left,
+            }
+        )
+
+    def _update(self, durable: bool = False, **fields: Any) -> None:
+        self.status |= fields | {"updated": time.time()}
+        rundir.write_status(self.run, self.status, durable=durable)

@@ -1,0 +1,95 @@
+"""Starting engines, and asking them to stop. Nothing here imports torch: the command line and the app use it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from engine.record import liveness, rundir
+
+_LOCK_WAIT = 60.0  # seconds a started engine may take until it holds its lock
+_POLL = 0.02
+
+
+def spawn(run: Path) -> subprocess.Popen:
+    """Start the engine of a run: a session of its own, stdin from /dev/null, output to its engine.log."""
+    log = os.open(run / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "engine.process.worker", str(run)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            env=_environment(),
+        )
+    finally:
+        os.close(log)
+
+
+def _environment() -> dict[str, str]:
+    """What the engine inherits: our environment, and a path on which it finds the same packages from any folder."""
+    here = str(Path(__file__).resolve().parents[2])
+    paths = [here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    moved = {name: str(Path(os.environ[name]).expanduser().absolute()) for name in ("LTH_RUNS", "LTH_DATA") if os.environ.get(name)}
+    return {**os.environ, **moved, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONUNBUFFERED": "1"}
+
+
+class LaunchFailed(Exception):
+    """The engine ended before it held its lock; the text is the last line of its log."""
+
+
+def start(run: Path) -> subprocess.Popen:
+    """Start the engine and return once it holds its lock. Raises LaunchFailed, the run's state then being failed."""
+    engine = spawn(run)
+    deadline = time.monotonic() + _LOCK_WAIT
+    while time.monotonic() < deadline:
+        if liveness.holder(run) == engine.pid:
+            return engine
+        if engine.poll() is not None:
+            break
+        time.sleep(_POLL)
+    if engine.poll() in (0, None) and rundir.read_status(run).get("state") not in ("queued", "failed"):
+        return engine  # so quick that it is done already
+    if engine.poll() is None:
+        os.killpg(engine.pid, signal.SIGKILL)  # our own child, not yet waited for
+        engine.wait()
+    words = last_line(run) or "the engine ended before it began"
+    status = rundir.read_status(run)
+    if status.get("state") == "queued":
+        rundir.write_status(run, status | {"state": "failed", "cause": words}, durable=True)
+    raise LaunchFailed(words)
+
+
+def last_line(run: Path) -> str:
+    """The last line of the engine's log that is not blank; empty where there is none."""
+    try:
+        with (run / "engine.log").open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
+            lines = log.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def ask_to_stop(run: Path, now: bool = False) -> bool:
+    """SIGTERM to the engine that holds the run's lock (`now`: SIGKILL to its group). False if there is none.
+
+    The process must be the one that wrote the status, on this host, since this boot: nobody else's is ever signalled.
+    """
+    status = rundir.read_status(run)
+    pid = liveness.holder(run)
+    process = status.get("process", {})
+    if not pid or pid != process.get("pid") or not liveness.same_process(process, pid):
+        return False
+    try:
+        if now:
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,174 @@
+"""The engine process: `python -m engine.process.worker RUN_DIR` runs the spec of a run directory to its end.
+
+It always has a session of its own, so that a closed terminal cannot reach it, and it takes the run's lock before it
+imports anything heavy: that lock, held, is what "alive" means.
+"""
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import BadInput
+from engine.process import launch
+from engine.record import liveness, rundir
+
+if TYPE_CHECKING:
+    from engine.process.journal import RunJournal
+
+DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
+
+
+def main(arguments: list[str]) -> int:
+    """Run one run directory. Called from a terminal it starts itself in a session of its own, and waits."""
+    if len(arguments) != 1:
+        print("usage: python -m engine.process.worker RUN_DIR", file=sys.stderr)
+        return BAD_INPUT
+    run = Path(arguments[0]).resolve()
+    if not (run / "spec.json").is_file():
+        print(f"RUN_DIR: {run} holds no spec.json; name a run directory, say runs/<id>.", file=sys.stderr)
+        return BAD_INPUT
+    if os.getsid(0) != os.getpid():
+        return launch.spawn(run).wait()
+    stop = _StopFlag()
+    try:
+        liveness.hold(run)
+    except liveness.LockHeld as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    return work(run, stop)
+
+
+class _StopFlag:
+    """Becomes true on SIGTERM. Hang-ups and interrupts of somebody's terminal are none of the engine's business."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _ask(self, *_: Any) -> None:
+        self.asked = True
+
+
+def work(run: Path, stop: _StopFlag) -> int:
+    """The run from its lock to its last event; whatever goes wrong ends as a state and a cause in words."""
+    status = rundir.read_status(run)
+    resumed = (run / "events.jsonl").exists() and (run / "events.jsonl").stat().st_size > 0
+    journal: RunJournal | None = None
+    try:
+        rundir.write_status(run, _started(status), durable=True)
+        from engine.process.journal import RunJournal
+        from engine.training import Stopped
+
+        journal = RunJournal(run, lambda: stop.asked)
+        try:
+            _experiment(run, journal, resumed)
+        except Stopped:
+            journal.stopped()
+            return STOPPED
+        return DONE
+    except BadInput as error:
+        return _failed(run, journal, str(error), BAD_INPUT)
+    except Exception as error:  # noqa: BLE001  the engine's last line: nothing may end without a state
+        traceback.print_exc()
+        return _failed(run, journal, _cause(error), FAILED)
+
+
+def _started(status: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in status.items() if key not in ("cause", "finished")}
+    return kept | {"state": "running", "process": liveness.identity()}
+
+
+def _experiment(run: Path, journal: "RunJournal", resumed: bool) -> None:
+    """Read the spec, prepare the data, hand both to the experiment, and close with the verdict."""
+    import torch
+
+    from engine import spec as specs
+    from engine import training
+    from engine.data import encoding
+    from engine.data.batches import part
+    from engine.data.split import split
+    from engine.lottery import Laboratory, experiment
+    from engine.models import network
+
+    spec = specs.load(run / "spec.json")
+    device = _device(spec.device)
+    threads = spec.threads or _cores()
+    torch.set_num_threads(threads)
+    journal.started(spec, resumed, device=str(device), threads=threads, grouping=training.GROUPING)
+
+    encoded = encoding.load(spec.data, journal.preparing)
+    classes, vocabulary = len(encoded.class_names), len(encoded.vocabulary)
+    template = network.build(spec.model, vocabulary, classes)
+    module = network.build(spec.model, vocabulary, classes).to(device)
+    test, everything = part(encoded.test, device), part(encoded.train, device)
+
+    def texts(seed: int) -> training.Texts:
+        train, valid = split(encoded.train.labels, seed, spec.data.valid_fraction, spec.data.train_size)
+        return training.Texts(everything.take(train), everything.take(valid), test)
+
+    train, valid = split(encoded.train.labels, spec.seeds[0], spec.data.valid_fraction, spec.data.train_size)
+    journal.tell(
+        "data_ready",
+        name=encoded.name,
+        classes=classes,
+        class_names=list(encoded.class_names),
+        train=len(train),
+        valid=len(valid),
+        test=len(test),
+        vocabulary=vocabulary,
+        note=encoded.note,
+    )
+    experiment(Laboratory(spec, module, template, texts), journal)
+    journal.finished()
+
+
+def _cores() -> int:
+    """The cores this process may use; a container or `taskset` can allow fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _device(wanted: str) -> Any:
+    import torch
+
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+    device = torch.device(name)
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise BadInput(f"device: {wanted!r} given, but this machine shows {count} CUDA devices; use auto or cpu.")
+        # Bit-identical repetition is part of what a run promises.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cuda.matmul.allow_tf32 = False
+    return device
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; free some space, then resume the run"
+    if "out of memory" in str(error).lower():
+        return "out of memory; a smaller training.batch_size or model would fit"
+    words = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {words[0] if words else 'no message'}"
+
+
+def _failed(run: Path, journal: "RunJournal | None", cause: str, code: int) -> int:
+    print(cause, file=sys.stderr)
+    try:
+        if journal is not None:
+            journal.failed(cause, code == BAD_INPUT)
+        else:
+            status = rundir.read_status(run)
+            rundir.write_status(run, status | {"state": "failed", "cause": cause, "bad_input": code == BAD_INPUT})
+    except OSError as error:  # the disk that failed the run can fail its status too; the log has both
+        print(f"the cause could not be written: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

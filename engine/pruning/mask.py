@@ -1,0 +1,73 @@
+"""Masks: which entries of which layers are kept. They are the truth about what is pruned; a weight being 0 is not.
+
+A mask is a dict of boolean tensors, one a prunable layer. `support` has the same form and says which entries are
+parameters at all: the embedding's padding row is none.
+"""
+
+import torch
+from torch import Tensor
+
+Mask = dict[str, Tensor]
+Weights = dict[str, Tensor]
+
+
+def support(weights: Weights, padded: str | None = "embedding.weight") -> Mask:
+    """True for every entry that is a parameter: all but row 0 (padding) of `padded`."""
+    entries = {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in weights.items()}
+    if padded in entries:
+        entries[padded][0] = False
+    return entries
+
+
+def prune(scores: Weights, mask: Mask, rate: float, scope: str) -> Mask:
+    """Remove exactly `round(rate * alive)` of the kept entries, those of lowest score.
+
+    `scope` "layerwise" counts and ranks inside each layer, "global" over all of them together. Of equal scores
+    the earlier entry goes first (layers in their order, entries row by row), so ties never prune more.
+    Returns a new mask; entries once pruned stay pruned.
+    """
+    if scope == "layerwise":
+        return {name: _without_lowest(scores[name][kept], kept, rate) for name, kept in mask.items()}
+    alive = torch.cat([scores[name][kept] for name, kept in mask.items()])
+    every = torch.cat([kept.reshape(-1) for kept in mask.values()])
+    kept = _without_lowest(alive, every, rate)
+    parts = kept.split([layer.numel() for layer in mask.values()])
+    return {name: part.view_as(layer) for (name, layer), part in zip(mask.items(), parts, strict=True)}
+
+
+def _without_lowest(alive: Tensor, kept: Tensor, rate: float) -> Tensor:
+    """`kept` without the round(rate * n) lowest of its n scores `alive`, which stand in its row-major order."""
+    count = round(rate * len(alive))
+    if count == 0:
+        return kept.clone()
+    threshold = torch.kthvalue(alive, count).values
+    lower, equal = alive < threshold, alive == threshold
+    spare = count - lower.sum()
+    gone = lower | (equal & (equal.cumsum(0) <= spare))
+    result = kept.clone()
+    result[kept] = ~gone
+    return result
+
+
+def permute(mask: Mask, entries: Mask, generator: torch.Generator) -> Mask:
+    """The mask with its kept entries moved to random places of the same layer: densities stay, places do not."""
+    permuted = {}
+    for name, kept in mask.items():
+        values = kept[entries[name]]
+        moved = torch.zeros_like(kept)
+        moved[entries[name]] = values[torch.randperm(len(values), generator=generator)]
+        permuted[name] = moved
+    return permuted
+
+
+def densities(mask: Mask, entries: Mask) -> dict[str, float]:
+    """Kept share of each layer; layers that may not be pruned have 1.0."""
+    return {
+        name: int(mask[name].sum()) / max(1, int(present.sum())) if name in mask else 1.0
+        for name, present in entries.items()
+    }
+
+
+def apply(weights: Weights, mask: Mask) -> Weights:
+    """A copy of the weights with every pruned entry 0."""
+    return {name: weight * mask[name] if name in mask else weight.clone() for name, weight in weights.items()}

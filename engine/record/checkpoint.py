@@ -1,0 +1,102 @@
+"""Weights and masks on disk: safetensors throughout, so that nothing is ever unpickled, each file replaced atomically."""
+
+from pathlib import Path
+
+import numpy as np
+import orjson
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from engine.record.rundir import write_atomically
+
+_MASK = "mask:"
+
+
+class Damaged(Exception):
+    """A file of weights or masks that cannot be trusted."""
+
+
+def save_rewind(run: Path, seed: int, weights: dict[str, Tensor]) -> None:
+    """The weights that the seed's tickets are rewound to."""
+    write_atomically(_rewind(run, seed), save(_contiguous(weights)))
+
+
+def load_rewind(run: Path, seed: int) -> dict[str, Tensor]:
+    """Raises Damaged where the file is missing or torn."""
+    return _read(_rewind(run, seed))[0]
+
+
+def save_mask(run: Path, seed: int, number: int, mask: dict[str, Tensor]) -> None:
+    """The mask of one round, a bit an entry."""
+    packed, shapes = _pack(mask)
+    write_atomically(_mask(run, seed, number), save(packed, {"shapes": shapes}))
+
+
+def load_mask(run: Path, seed: int, number: int) -> dict[str, Tensor]:
+    """Raises Damaged where the file is missing or torn."""
+    packed, metadata = _read(_mask(run, seed, number))
+    return _unpack(packed, metadata)
+
+
+def save_standing(run: Path, seed: int, number: int, mask: dict[str, Tensor], trained: dict[str, Tensor]) -> None:
+    """What the next round of this seed needs: the last round's number, mask and trained weights."""
+    packed, shapes = _pack(mask)
+    tensors = _contiguous(trained) | {_MASK + name: layer for name, layer in packed.items()}
+    write_atomically(_standing(run, seed), save(tensors, {"round": str(number), "shapes": shapes}))
+
+
+def load_standing(run: Path, seed: int) -> tuple[int, dict[str, Tensor], dict[str, Tensor]] | None:
+    """(round, mask, trained weights), or None where the seed has no finished round. Raises Damaged."""
+    if not _standing(run, seed).exists():
+        return None
+    tensors, metadata = _read(_standing(run, seed))
+    packed = {name.removeprefix(_MASK): layer for name, layer in tensors.items() if name.startswith(_MASK)}
+    trained = {name: weight for name, weight in tensors.items() if not name.startswith(_MASK)}
+    try:
+        number = int(metadata["round"])
+    except (KeyError, ValueError):
+        raise Damaged(f"{_standing(run, seed)} does not say which round it holds") from None
+    return number, _unpack(packed, metadata), trained
+
+
+def _rewind(run: Path, seed: int) -> Path:
+    return run / "tickets" / f"seed-{seed}.safetensors"
+
+
+def _mask(run: Path, seed: int, number: int) -> Path:
+    return run / "tickets" / f"seed-{seed}-round-{number:02}.mask"
+
+
+def _standing(run: Path, seed: int) -> Path:
+    return run / "checkpoints" / f"seed-{seed}.safetensors"
+
+
+def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _pack(mask: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    packed = {name: torch.from_numpy(np.packbits(kept.cpu().numpy())) for name, kept in mask.items()}
+    return packed, orjson.dumps({name: list(kept.shape) for name, kept in mask.items()}).decode()
+
+
+def _unpack(packed: dict[str, Tensor], metadata: dict[str, str]) -> dict[str, Tensor]:
+    try:
+        mask = {}
+        for name, shape in orjson.loads(metadata["shapes"]).items():  # the order of the network, not of the file
+            bits = np.unpackbits(packed[name].numpy(), count=int(np.prod(shape)))
+            mask[name] = torch.from_numpy(bits.astype(bool)).view(shape)
+        return mask
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise Damaged(f"a mask does not fit its shape: {error}") from None
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            # Copied, since the file is mapped and may be replaced while the tensors are in use.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise Damaged(f"{path} cannot be read: {error}") from None

@@ -1,0 +1,112 @@
+"""Who is alive: the lock an engine holds for its whole life, and the identity that is compared before any signal.
+
+The lock is POSIX (`lockf`), because it ends with the process that took it, whatever its children do. Its price: a process
+that closes *any* descriptor of the lock file loses the lock. So the engine opens engine.lock once, in `hold`, and never again.
+"""
+
+import fcntl
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+LOCK = "engine.lock"
+# struct flock: type, whence, start, length, pid on Linux; start, length, pid, type, whence on the BSDs and macOS.
+_FLOCK, _TYPE, _PID = ("hhqqi4x", 0, 4) if sys.platform == "linux" else ("qqihh", 3, 2)
+
+_mine: dict[tuple[int, int], int] = {}  # (device, inode) of a lock file -> the process that holds it, for `holder`
+
+
+class LockHeld(RuntimeError):
+    """Another engine works on this run."""
+
+
+def hold(run: Path) -> int:
+    """Take the run's lock for the rest of this process's life; the descriptor is returned and must never be closed.
+
+    Raises LockHeld where another process has it.
+    """
+    descriptor = os.open(run / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError | PermissionError):
+            raise LockHeld(f"run {run.name} is held by another engine (process {holder(run) or 'unknown'}).") from None
+        raise
+    about = os.fstat(descriptor)
+    _mine[about.st_dev, about.st_ino] = os.getpid()
+    return descriptor
+
+
+def holder(run: Path) -> int | None:
+    """The process that holds the run's lock, None where nobody does; asked without taking it, in microseconds.
+
+    0 where somebody may hold it who cannot be named (another container, a file that may not be opened): better an
+    engine believed alive than two engines on one run. The holder itself is answered from memory, since opening and
+    closing the file here would drop its lock.
+    """
+    path = f"{run}/{LOCK}"
+    try:
+        if _mine:
+            about = os.stat(path)
+            if _mine.get((about.st_dev, about.st_ino)) == os.getpid():
+                return os.getpid()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            return _asked(descriptor)
+        finally:
+            os.close(descriptor)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return 0
+
+
+def _asked(descriptor: int) -> int | None:
+    question: list[int] = [0] * 5
+    question[_TYPE] = fcntl.F_WRLCK
+    answer = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(_FLOCK, *question)))
+    return None if answer[_TYPE] == fcntl.F_UNLCK else max(answer[_PID], 0)
+
+
+def identity(pid: int | None = None) -> dict[str, Any]:
+    """What tells one process from every other: pid, start_ticks (since boot), boot_id, host.
+
+    start_ticks is None where there is no such process; it and boot_id are None on systems without /proc.
+    """
+    pid = os.getpid() if pid is None else pid
+    return {"pid": pid, "start_ticks": _start_ticks(pid), "boot_id": _boot_id(), "host": socket.gethostname()}
+
+
+def same_process(record: object, holding: int | None = None) -> bool:
+    """Whether the process of an `identity` still runs here; ask before every signal.
+
+    Without /proc a pid may have been reused, so only the one that holds the run's lock is believed: pass `holder(run)`.
+    """
+    if not isinstance(record, dict) or type(pid := record.get("pid")) is not int or pid <= 0:
+        return False
+    if record.get("host") != socket.gethostname():
+        return False
+    if (boot := _boot_id()) is None:
+        return pid == holding
+    ticks = _start_ticks(pid)
+    return ticks is not None and record.get("start_ticks") == ticks and record.get("boot_id") == boot
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat, counted from behind the name, which may itself hold spaces and parentheses."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        return int(stat[stat.rindex(b")") + 2 :].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _boot_id() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,235 @@
+"""A run's directory: made whole or not at all, found by any part of its id, its status replaced atomically.
+
+`status.json` is written by the engine and read by everyone. Its keys, all but `state` optional:
+state, seed, round, arm, epoch, epochs; best and progress (flat objects); sentence (the verdict in words), cause (of a
+failure, in words); process (`identity()` of the engine); started, updated, finished (seconds since 1970).
+"""
+
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from socket import gethostname
+from typing import Any
+
+import orjson
+
+from engine.errors import BadInput
+from engine.record.liveness import LOCK, LockHeld, hold, holder, identity, same_process
+
+__all__ = ["LOCK", "LockHeld", "hold", "holder", "identity", "same_process"]  # one front door; the rest is below
+
+STATES = ("queued", "running", "stopping", "finished", "failed", "stopped")
+FINAL = ("finished", "failed", "stopped")
+ACTIVE = ("running", "stopping")  # the states that need an engine; without one they are `orphaned`
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_WHEN = re.compile(r"\d{8}-\d{6}(?=-)")
+_LARGEST = 1 << 20  # bytes; no honest status, spec or note comes near
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("seed", "round", "epoch", "epochs"), (int,)),
+    **dict.fromkeys(("arm", "sentence", "cause"), (str,)),
+    **dict.fromkeys(("best", "progress", "process"), (dict,)),
+    **dict.fromkeys(("started", "updated", "finished"), (int, float)),
+}
+
+
+def new_id(model: str, dataset: str, schedule: str, at: datetime | None = None) -> str:
+    """`20261122-071205-ag_news-cnn-imp-7f3a`: local time to the second, the names, four random hex digits."""
+    names = (re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:32] or "unnamed" for name in (dataset, model, schedule))
+    return f"{_clock(at or datetime.now())}-{'-'.join(names)}-{secrets.token_hex(2)}"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y%m%d-%H%M%S}"
+
+
+def created(run: Path) -> str | None:
+    """When a run was made, as its id says: ISO, the local time of the machine that made it."""
+    try:
+        return datetime.fromisoformat(run.name[:15].replace("-", "T")).isoformat() if _WHEN.match(run.name) else None
+    except ValueError:
+        return None
+
+
+@contextmanager
+def _blamed_on(runs: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise BadInput(
+            f"runs folder: {runs} cannot be used ({why}); free space, make it writable, or set LTH_RUNS to another."
+        ) from None
+
+
+def create(runs: Path, spec: bytes, model: str, dataset: str, schedule: str) -> Path:
+    """A new queued run that holds `spec` as its spec.json, whole and durable. BadInput where the folder takes nothing."""
+    with _blamed_on(runs):
+        for folder in [*reversed(runs.parents), runs]:
+            if not folder.is_dir():
+                folder.mkdir(0o700, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
+        try:
+            for folder in (draft, draft / "tickets", draft / "checkpoints"):
+                folder.mkdir(exist_ok=True)
+                folder.chmod(0o700)
+            write_atomically(draft / "spec.json", spec)
+            write_atomically(draft / LOCK, b"", durable=False)
+            write_status(draft, {"state": "queued"}, durable=True)
+            while True:
+                run = runs / new_id(model, dataset, schedule)
+                if not run.exists():  # a rename onto a run fails too: it is not empty
+                    draft = draft.rename(run)
+                    _sync_folder(runs)
+                    return run
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+
+
+def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
+    """Replace a file by `data`, mode 0600: a reader, or a crash, meets the old content or the new, never a mixture.
+
+    `durable` waits until a power cut cannot take it back (about 1.5 ms). Raises OSError, with the old file untouched.
+    """
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        try:
+            os.fchmod(descriptor, 0o600)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _object(path: str | Path) -> dict[str, Any]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a fifo must not block the reader
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("not a file")
+        data = os.read(descriptor, _LARGEST + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > _LARGEST:
+        raise ValueError("too large")
+    tree = orjson.loads(data)
+    if not isinstance(tree, dict):
+        raise ValueError("not a JSON object")
+    return tree
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """The JSON object in a small file; empty where it is missing, torn or anything else. Never raises."""
+    try:
+        return _object(path)
+    except (OSError, ValueError):
+        return {}
+
+
+def read_status(run: Path) -> dict[str, Any]:
+    """The run's status; what cannot be read is `failed`, with the cause in words. Never raises.
+
+    `state` is one of STATES, the other keys of this module's docstring have their type or are absent; keys of a newer
+    version pass through.
+    """
+    try:
+        status = _object(f"{run}/status.json")
+    except OSError as error:
+        return {"state": "failed", "cause": f"status.json cannot be read ({error.strerror})"}
+    except ValueError:
+        return {"state": "failed", "cause": "status.json is damaged"}
+    if status.get("state") not in STATES:
+        return {"state": "failed", "cause": "status.json names no state this version knows"}
+    return {key: value for key, value in status.items() if key not in _TYPES or type(value) in _TYPES[key]}
+
+
+def write_status(run: Path, status: dict[str, Any], durable: bool = False) -> None:
+    write_atomically(run / "status.json", orjson.dumps(status), durable)
+
+
+def state(run: Path, status: dict[str, Any] | None = None) -> str:
+    """The state as it is: one of STATES, or `orphaned` where the status needs an engine and none holds the lock.
+
+    An engine on another machine cannot be asked: its run is what its status says.
+    """
+    status = read_status(run) if status is None else status
+    said: str = status["state"]
+    host = status.get("process", {}).get("host")
+    if said not in ACTIVE or (isinstance(host, str) and host != gethostname()):
+        return said
+    return said if holder(run) is not None else "orphaned"
+
+
+def run_dirs(runs: Path) -> list[Path]:
+    """Every run, newest first: directories with a proper id that hold a spec.json. BadInput where `runs` is no folder."""
+    if not runs.exists():
+        return []
+    found = []
+    with _blamed_on(runs), os.scandir(runs) as entries:
+        for entry in entries:
+            if _ID.fullmatch(entry.name) and entry.is_dir():
+                with suppress(OSError, OverflowError, ValueError):
+                    made = os.stat(f"{entry.path}/spec.json").st_mtime_ns
+                    # By the id's clock, else the spec's; runs of one second are told apart by the spec's.
+                    when = _WHEN.match(entry.name)
+                    found.append((when[0] if when else _clock(datetime.fromtimestamp(made / 1e9)), made, entry.name))
+    return [runs / name for _, _, name in sorted(found, reverse=True)]
+
+
+def find(runs: Path, text: str) -> Path:
+    """The one run whose id contains `text`, or is it; `@last` is the newest. BadInput where there are none or several."""
+    every = run_dirs(runs)
+    if not every:
+        raise BadInput(f"run: {_short(text)} given, but {runs} holds no runs yet; start one with `lth run`.")
+    if text == "@last":
+        return every[0]
+    fitting = [run for run in every if run.name == text] or [run for run in every if text and text in run.name]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise BadInput(f"run: {_short(text)} is part of no run's id in {runs}; `lth ls` lists them.")
+    names = ", ".join(run.name for run in fitting[:4]) + (", ..." if len(fitting) > 4 else "")
+    raise BadInput(f"run: {_short(text)} is part of {len(fitting)} ids ({names}); give more of the one you mean.")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def trash(run: Path) -> Path:
+    """Move a run to `.trash` in its runs folder. BadInput where an engine holds it, or the folder cannot be changed."""
+    bin_ = run.parent / ".trash"
+    with _blamed_on(run.parent):
+        if holder(run) is not None:
+            raise BadInput(f"run: {run.name} has a working engine; stop it first with `lth stop {run.name}`.")
+        bin_.mkdir(0o700, exist_ok=True)
+        count = 1
+        while (target := bin_ / (run.name if count == 1 else f"{run.name}.{count}")).exists():
+            count += 1
+        run.rename(target)
+    return target

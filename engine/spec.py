@@ -1,0 +1,293 @@
+"""RunSpec: what a run is. Validated when composed and when loaded; every error is one sentence."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    create_model,
+    field_validator,
+)
+
+from engine import catalog
+from engine.errors import BadInput, unknown
+
+VERSION = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _listed(value: Any) -> Any:
+    """`--set schedule.prunable=embedding,encoder` arrives as one string."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _none(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+_Rate = Annotated[float, Field(gt=0, lt=1)]
+_Kind = Literal["embedding", "encoder", "head", "bias"]
+
+
+class ModelSpec(_Strict):
+    """A model by name; its further fields come from its card."""
+
+    name: str
+
+
+class DataSpec(_Strict):
+    name: str
+    max_tokens: int = Field(400, ge=1, le=100_000, description="longer texts are cut after so many tokens")
+    vocabulary_size: int = Field(50_000, ge=1, description="the most frequent words kept")
+    min_count: int = Field(2, ge=1, description="rarer words of the training texts are unknown words")
+    valid_fraction: float = Field(0.1, gt=0, lt=1, description="share of the training texts kept for validation")
+    train_size: Annotated[int | None, BeforeValidator(_none)] = Field(
+        None, ge=2, description="use a stratified part of the training texts, so many; none uses all"
+    )
+
+
+class ScheduleSpec(_Strict):
+    name: str
+    criterion: str = Field(description="what is unimportant")
+    scope: Literal["layerwise", "global"] = Field(description="rank weights inside each layer, or all together")
+    rate: _Rate = Field(description="share of the surviving weights pruned each round")
+    rounds: int = Field(ge=1, le=1000, description="pruning rounds after the dense one")
+    rewind: Literal["init"] = Field(description="the step of dense training whose weights a ticket starts from")
+    prunable: Annotated[tuple[_Kind, ...], BeforeValidator(_listed)] = Field(
+        min_length=1, description="kinds of parameters that may be pruned"
+    )
+
+
+class TrainingSpec(_Strict):
+    epochs: int = Field(6, ge=1, le=10_000, description="passes over the training texts in each training")
+    batch_size: int = Field(32, ge=1, le=65_536, description="texts a step")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="of Adam")
+    lr_schedule: Literal["constant", "linear"] = Field("constant", description="linear falls to 0 over one training")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled (AdamW); 0 is plain Adam")
+    patience: int = Field(0, ge=0, description="stop after so many epochs without a better validation accuracy; 0 never")
+
+
+class VerdictSpec(_Strict):
+    margin: float = Field(0.01, gt=0, lt=1, description="how far below dense still counts as matching")
+
+
+class RunSpec(_Strict):
+    """Everything that decides a run's numbers. Written once to `spec.json`, before anything starts."""
+
+    version: Literal[1] = VERSION
+    model: SerializeAsAny[ModelSpec]
+    data: DataSpec
+    schedule: ScheduleSpec
+    training: TrainingSpec = TrainingSpec()
+    arms: tuple[str, ...] = ("ticket", "reinit", "shuffle")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field((0, 1, 2), min_length=1, max_length=1000)
+    verdict: VerdictSpec = VerdictSpec()
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
+        "auto", description="auto takes a GPU where there is one; or cpu, cuda, cuda:1"
+    )
+    threads: Annotated[int | None, BeforeValidator(_none)] = Field(
+        None, ge=1, le=1024, description="CPU threads; none uses all cores"
+    )
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _model(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+            return value
+        return _settings(value["name"]).model_validate(value)
+
+    @field_validator("data")
+    @classmethod
+    def _data(cls, value: DataSpec) -> DataSpec:
+        catalog.card("dataset", catalog.DATASETS, value.name)
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, value: ScheduleSpec) -> ScheduleSpec:
+        catalog.card("schedule.criterion", catalog.CRITERIA, value.criterion)
+        if len(set(value.prunable)) < len(value.prunable):
+            raise BadInput(f"schedule.prunable: {', '.join(value.prunable)} names a kind twice; name each once.")
+        return value
+
+    @field_validator("arms")
+    @classmethod
+    def _arms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            catalog.card("arm", catalog.ARMS, name)
+        if len(set(value)) < len(value):
+            raise BadInput(f"arm: {', '.join(value)} names an arm twice; name each once.")
+        return value if "ticket" in value else ("ticket", *value)  # the others use its mask
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise BadInput(f"seeds: {', '.join(map(str, value))} names a seed twice; name each once.")
+        return value
+
+    @property
+    def trainings(self) -> int:
+        """How many networks the run trains."""
+        return len(self.seeds) * (1 + self.schedule.rounds * len(self.arms))
+
+    def sparsity(self, round_number: int) -> float:
+        """The sparsity a round aims at; the exact one, after rounding to whole weights, stands in its event."""
+        return 1 - (1 - self.schedule.rate) ** round_number
+
+
+def _settings(model: str) -> type[ModelSpec]:
+    """The pydantic model of a model's settings, made from its card."""
+    card = catalog.card("model", catalog.MODELS, model)
+    fields: dict[str, Any] = {}
+    for setting in card.settings:
+        if setting.kind == tuple[int, ...]:
+            one = Annotated[int, Field(ge=setting.low, le=setting.high)]
+            kind: Any = Annotated[tuple[one, ...], BeforeValidator(_listed)]
+            fields[setting.name] = (kind, Field(setting.default, min_length=1, description=setting.help))
+        else:
+            bounds = {"ge": setting.low, "le": setting.high} if setting.kind in (int, float) else {}
+            fields[setting.name] = (setting.kind, Field(setting.default, description=setting.help, **bounds))
+    return create_model(f"{model} settings", __base__=ModelSpec, **fields)
+
+
+def settable(model: str = "cnn") -> dict[str, tuple[str, str]]:
+    """Every dotted path `--set` takes, with its default and its meaning, for one model."""
+    paths: dict[str, tuple[str, str]] = {}
+    groups: dict[str, type[BaseModel]] = {
+        "model": _settings(model),
+        "data": DataSpec,
+        "schedule": ScheduleSpec,
+        "training": TrainingSpec,
+        "verdict": VerdictSpec,
+    }
+    for group, fields in groups.items():
+        for name, field in fields.model_fields.items():
+            if name != "name":
+                default = "by schedule" if field.is_required() else _worded(field.default)
+                paths[f"{group}.{name}"] = (default, field.description or "")
+    for name in ("device", "threads"):
+        field = RunSpec.model_fields[name]
+        paths[name] = (_worded(field.default), field.description or "")
+    return paths
+
+
+def _worded(value: Any) -> str:
+    if value is None:
+        return "none"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def parse_settings(lines: list[str]) -> dict[str, str]:
+    """`["training.epochs=3"]` as a mapping; BadInput where a line has no `=`."""
+    pairs = {}
+    for line in lines:
+        key, equals, value = line.partition("=")
+        if not equals or not key.strip():
+            raise BadInput(f"--set: {line!r} is not key=value; write, say, --set training.epochs=3.")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def compose(
+    model: str,
+    dataset: str,
+    schedule: str = "imp",
+    arms: list[str] | None = None,
+    seeds: int | list[int] = 3,
+    settings: dict[str, Any] | None = None,
+) -> RunSpec:
+    """A spec from names: the catalog's defaults, then those of model x dataset, then what the user set.
+
+    `seeds` is a number of replicates (seeds 0, 1, ...) or the seeds themselves. Raises BadInput.
+    """
+    _settings(model)
+    catalog.card("dataset", catalog.DATASETS, dataset)
+    chosen = catalog.card("schedule", catalog.SCHEDULES, schedule)
+    if isinstance(seeds, int):
+        if not 1 <= seeds <= 1000:
+            raise BadInput(f"seeds: {seeds} given; give a number from 1 to 1000.")
+        seeds = list(range(seeds))
+    tree: dict[str, Any] = {
+        "model": {"name": model},
+        "data": {"name": dataset},
+        "schedule": {
+            "name": schedule,
+            "criterion": chosen.criterion,
+            "scope": chosen.scope,
+            "rate": chosen.rate,
+            "rounds": chosen.rounds,
+            "rewind": chosen.rewind,
+            "prunable": chosen.prunable,
+        },
+        "training": {},
+        "verdict": {},
+        "seeds": seeds,
+    }
+    if arms:
+        tree["arms"] = arms
+    known = settable(model)
+    for path, value in {**catalog.DEFAULTS.get((model, dataset), {}), **(settings or {})}.items():
+        if path not in known:
+            raise unknown("--set", path, known)
+        group, _, name = path.rpartition(".")
+        (tree[group] if group else tree)[name] = value
+    return _validated(tree)
+
+
+def _validated(tree: Any, where: str = "") -> RunSpec:
+    try:
+        return RunSpec.model_validate(tree)
+    except ValidationError as error:
+        raise BadInput(where + sentence(error)) from None
+
+
+def sentence(error: ValidationError) -> str:
+    """The first of pydantic's errors as one sentence: the field, what was given, what would do."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, BadInput):
+        return str(cause)
+    field = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+    if first["type"] == "missing":
+        return f"{field}: it is missing; give a value."
+    if first["type"] == "extra_forbidden":
+        return f"{field}: there is no such setting; remove it."
+    given = repr(first["input"])
+    given = given if len(given) <= 80 else given[:77] + "..."
+    wanted = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{field}: {given} given; it should be {wanted}."
+
+
+def dump(spec: RunSpec) -> bytes:
+    """The spec as `spec.json` holds it."""
+    return orjson.dumps(spec.model_dump(mode="json"), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def load(path: Path) -> RunSpec:
+    """Read a `spec.json`. BadInput where it is missing, torn, of a newer version, or holds unknown keys."""
+    try:
+        tree = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"spec: {path} does not exist; name a run directory that holds a spec.json.") from None
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise BadInput(f"spec: {path} cannot be read as JSON ({error}); restore it or remove the run.") from None
+    version = tree.get("version") if isinstance(tree, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise BadInput(f"spec: {path} has version {version}, this program reads up to {VERSION}; upgrade lth-tui.")
+    return _validated(tree, f"spec {path}: ")
+
+
+def digest(spec: RunSpec) -> str:
+    """A hash of everything the spec says, for naming and comparing."""
+    return sha256(orjson.dumps(spec.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
