@@ -70,9 +70,8 @@ def _read(path: Path, classes: Sequence[str], columns: int | None) -> tuple[list
             raise _bad(path, number, "a single column given", "give a class and a text (class, title, description)")
         columns = columns or len(row)
         if len(row) != columns:
-            raise _bad(
-                path, number, f"{len(row)} columns given, {columns} before", "give all rows of both files the same"
-            )
+            given = f"{len(row)} columns given, not the {columns} of the rows before"
+            raise _bad(path, number, given, "give all rows of both files as many")
         label = label_of.get(row[0].strip())
         if label is None:
             hint = " and no header line" if number == 1 else ""
@@ -89,7 +88,7 @@ def _full(found: list[tuple[str, int]], escaped: bool) -> tuple[list[str], list[
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a file, numbered from 1; blank lines are no rows."""
+    """The rows of a file, numbered from 1; blank ones are counted and passed over."""
     csv.field_size_limit(max(LONGEST_FIELD, csv.field_size_limit()))
     number = 0
     try:
@@ -97,13 +96,11 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             zipped = raw.peek(2)[:2] == b"\x1f\x8b"
             content = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
             for row in csv.reader(_lines(path, content), strict=True):
+                number += 1
                 if row:
-                    number += 1
                     yield number, row
     except csv.Error as error:
-        raise _bad(
-            path, number + 1, f"not csv ({error})", 'quote each field with " and double the quotes in it'
-        ) from None
+        raise _bad(path, number + 1, f"not csv ({error})", 'put " around each field and double those in it') from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _bad(path, number + 1, f"the gzip file breaks off or is damaged ({error})", "copy it again") from None
     except OSError as error:

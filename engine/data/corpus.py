@@ -1,14 +1,16 @@
 """A corpus: labelled texts in two parts, train and test, whatever source they come from.
 
-A source is a module named by a dataset's card. It offers two functions:
-`read(name, folder) -> Corpus` and `fingerprint(folder) -> tuple | None`, which is cheap, changes whenever the content
-may have changed, and is None where the dataset is not on this machine. Nothing here imports torch.
+A source is a module named by a dataset's card. It offers `read(name, folder) -> Corpus` and
+`fingerprint(folder) -> tuple | None`, which is cheap, changes whenever the content may have changed, and is None where
+the dataset is not on this machine; and, unless it is built in, `files(folder) -> tuple[Path, ...]`, the files that
+make up the dataset. Nothing here imports torch.
 """
 
 import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine import catalog
 from engine.errors import BadInput
@@ -35,9 +37,12 @@ def folder_of(name: str) -> Path:
 
 def fingerprint(name: str) -> tuple[object, ...] | None:
     """What the content of a dataset hangs on (files, sizes, times, versions); None where it is not on this machine."""
-    card = catalog.card("dataset", catalog.DATASETS, name)
-    module = card.read.partition(":")[0]
-    return catalog.load(f"{module}:fingerprint")(folder_of(name))
+    return _of_source(name, "fingerprint")(folder_of(name))
+
+
+def files(name: str, folder: Path) -> tuple[Path, ...]:
+    """The files in `folder` that make up a dataset which is not built in. Raises BadInput where one is missing."""
+    return _of_source(name, "files")(folder)
 
 
 def present(name: str) -> bool:
@@ -93,3 +98,8 @@ def check(corpus: Corpus) -> None:
             f"{where} has test texts of class {corpus.class_names[missing[0]]} but no training texts of it; "
             "give some, or leave the class out of both."
         )
+
+
+def _of_source(name: str, function: str) -> Any:
+    module = catalog.card("dataset", catalog.DATASETS, name).read.partition(":")[0]
+    return catalog.load(f"{module}:{function}")

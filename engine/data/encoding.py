@@ -22,8 +22,8 @@ _FORMAT = 1  # raise it whenever what this module makes of the same texts change
 class Texts:
     """Encoded texts: text i is `tokens[offsets[i]:offsets[i + 1]]`, at least one id long, and has `labels[i]`.
 
-    `tokens` is uint16 where the vocabulary fits, else int32; `offsets` (n + 1) and `labels` (n) are int64. All are
-    read-only: they may be mapped from a file that other processes read.
+    `tokens` is uint16 where the vocabulary fits, else int32, and read-only: it may be mapped from a file that other
+    processes read. `offsets` (n + 1) and `labels` (n) are int64.
     """
 
     tokens: np.ndarray
@@ -101,13 +101,15 @@ def encode(source: corpus.Corpus, max_tokens: int, vocabulary_size: int, min_cou
         )
     # `or`: a text may spell out <pad>, which must not become padding.
     final = np.array([vocab.stoi.get(word, UNK) or UNK for word in seen], _compact(len(vocab.itos)))
+    train, test = final[train_ids], final[test_ids]
+    train.flags.writeable = test.flags.writeable = False  # as those from the cache are
     return Encoded(
         source.name,
         source.class_names,
         vocab.itos,
         source.note,
-        Texts(final[train_ids], train_offsets, np.array(source.train_labels, np.int64)),
-        Texts(final[test_ids], test_offsets, np.array(source.test_labels, np.int64)),
+        Texts(train, train_offsets, np.array(source.train_labels, np.int64)),
+        Texts(test, test_offsets, np.array(source.test_labels, np.int64)),
         train_cut + test_cut,
     )
 
@@ -151,7 +153,8 @@ def _pack(encoded: Encoded) -> tuple[dict[str, Any], list[memoryview | bytes]]:
 def _unpack(head: dict[str, Any], body: memoryview) -> Encoded:
     parts: dict[str, dict[str, np.ndarray]] = {"train": {}, "test": {}}
     for (part, field), (kind, size) in zip(_ARRAYS, head["arrays"], strict=True):
-        parts[part][field] = np.frombuffer(body[:size], kind)
+        values = np.frombuffer(body[:size], kind)
+        parts[part][field] = values if field == "tokens" else values.copy()
         body = body[size:]
     return Encoded(
         head["name"],

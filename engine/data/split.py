@@ -13,8 +13,9 @@ def split(
 
     `train_size` is how many of the training texts are used in all, training and validation together; None uses all.
     Both draws derive from the seed, so that seeds are independent replicates: another seed uses other texts.
-    Each class gets its share to within one text (largest remainder), and every class with two texts or more keeps
-    at least one on either side. Raises BadInput where `train_size` exceeds what there is or is below 2 a class.
+    Every class with two texts or more keeps at least one on either side; as far as that leaves room, each gets its
+    share to within one text (largest remainder). Raises BadInput where `train_size` exceeds what there is or is below
+    2 a class.
     """
     labels = np.asarray(labels)
     classes, counts = np.unique(labels, return_counts=True)

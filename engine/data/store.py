@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from engine import catalog
-from engine.data import cache, classic_csv, corpus
+from engine.data import cache, corpus
 from engine.errors import BadInput
 from engine.places import data_root
 
@@ -22,7 +22,8 @@ _CHECKS = 1  # raise it whenever the checks of a source or of `corpus.check` cha
 
 @dataclass(frozen=True)
 class Summary:
-    """What is known of a dataset without reading it again; counts are texts, by class name in order of the labels."""
+    """What is known of a dataset without reading it again: texts by class, in order of the labels; "" as folder if
+    built in."""
 
     name: str
     folder: str
@@ -46,7 +47,7 @@ def import_dataset(name: str, path: Path | str) -> Summary:
     try:
         data_root().mkdir(parents=True, exist_ok=True)
         with FileLock(data_root() / f".{name}.lock"):
-            _replace(target, classic_csv.files(source), _summary(read))
+            _replace(target, corpus.files(name, source), _summary(read))
     except OSError as error:
         raise BadInput(
             f"dataset: {name} could not be copied to {target} ({error.strerror or error}); "
@@ -86,7 +87,7 @@ def _entry(card: catalog.DatasetCard) -> dict[str, Any]:
         "title": card.title,
         "here": here,
         "folder": str(folder) if folder else None,
-        "bytes": sum(file.stat().st_size for file in classic_csv.files(folder)) if here and folder else None,
+        "bytes": sum(file.stat().st_size for file in corpus.files(card.name, folder)) if here and folder else None,
         "classes": list(known.train) if known else list(card.classes),
         "train": sum(known.train.values()) if known else None,
         "test": sum(known.test.values()) if known else None,
@@ -135,9 +136,10 @@ def _settle(target: Path, new: Path, old: Path) -> None:
 
 def _summary(read: corpus.Corpus) -> Summary:
     train, test = Counter(read.train_labels), Counter(read.test_labels)
+    builtin = catalog.DATASETS[read.name].builtin
     return Summary(
         read.name,
-        str(corpus.folder_of(read.name)),
+        "" if builtin else str(corpus.folder_of(read.name)),
         {name: train[label] for label, name in enumerate(read.class_names)},
         {name: test[label] for label, name in enumerate(read.class_names)},
         read.note,

@@ -1,7 +1,8 @@
-"""events.jsonl: what happened in a run, append-only, one JSON object a line, each with a sequence number and a checksum.
+"""events.jsonl: what happened in a run, append-only, a JSON object a line, each with a sequence number and a checksum.
 
-A line is the object {"seq", "time", "event", ...} with `"crc32":"xxxxxxxx"` put before its last brace; the checksum is that
-of the object's bytes without it. A line is good if it ends in a newline and its checksum fits; all else is skipped and counted.
+A line is the object {"seq", "time", "event", ...} with `"crc32":"xxxxxxxx"` put before its last brace; the checksum is
+that of the object's bytes without it. A line is good if it ends in a newline and its checksum fits; others are skipped
+and counted.
 """
 
 import os
@@ -51,11 +52,12 @@ class EventLog:
         before = os.fstat(self._descriptor).st_size
         try:
             written = os.write(self._descriptor, line)
-            if written < len(line):
-                raise OSError(f"only {written} of {len(line)} bytes of an event could be written; is the disk full?")
         except OSError:
             self._cut(before)
             raise
+        if written < len(line):
+            self._cut(before)
+            raise OSError(f"only {written} of {len(line)} bytes of an event could be written; is the disk full?")
         self._lead = b""
         self.seq += 1
         if durable:

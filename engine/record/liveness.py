@@ -1,7 +1,8 @@
 """Who is alive: the lock an engine holds for its whole life, and the identity that is compared before any signal.
 
-The lock is POSIX (`lockf`), because it ends with the process that took it, whatever its children do. Its price: a process
-that closes *any* descriptor of the lock file loses the lock. So the engine opens engine.lock once, in `hold`, and never again.
+The lock is POSIX (`lockf`), because it ends with the process that took it, whatever its children do. Its price: a
+process that closes *any* descriptor of the lock file loses the lock. So the engine opens engine.lock once, in `hold`,
+and never again.
 """
 
 import fcntl
@@ -48,10 +49,10 @@ def holder(run: Path) -> int | None:
     engine believed alive than two engines on one run. The holder itself is answered from memory, since opening and
     closing the file here would drop its lock.
     """
-    path = f"{run}/{LOCK}"
+    path = run / LOCK
     try:
         if _mine:
-            about = os.stat(path)
+            about = path.stat()
             if _mine.get((about.st_dev, about.st_ino)) == os.getpid():
                 return os.getpid()
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -43,11 +44,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def new_id(model: str, dataset: str, schedule: str, at: datetime | None = None) -> str:
     """`20261122-071205-ag_news-cnn-imp-7f3a`: local time to the second, the names, four random hex digits."""
     names = (re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:32] or "unnamed" for name in (dataset, model, schedule))
-    return f"{_clock(at or datetime.now())}-{'-'.join(names)}-{secrets.token_hex(2)}"
+    clock = _clock(at.timestamp() if at else time.time())
+    return f"{clock}-{'-'.join(names)}-{secrets.token_hex(2)}"
 
 
-def _clock(at: datetime) -> str:
-    return f"{at:%Y%m%d-%H%M%S}"
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y%m%d-%H%M%S", time.localtime(seconds))
 
 
 def created(run: Path) -> str | None:
@@ -70,7 +72,7 @@ def _blamed_on(runs: Path) -> Iterator[None]:
 
 
 def create(runs: Path, spec: bytes, model: str, dataset: str, schedule: str) -> Path:
-    """A new queued run that holds `spec` as its spec.json, whole and durable. BadInput where the folder takes nothing."""
+    """A new queued run with `spec` as its spec.json, whole and durable. BadInput where the folder cannot take it."""
     with _blamed_on(runs):
         for folder in [*reversed(runs.parents), runs]:
             if not folder.is_dir():
@@ -99,7 +101,8 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
 
     `durable` waits until a power cut cannot take it back (about 1.5 ms). Raises OSError, with the old file untouched.
     """
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    temporary = Path(name)
     try:
         try:
             os.fchmod(descriptor, 0o600)
@@ -110,10 +113,10 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary)
+            temporary.unlink()
         raise
     if durable:
         _sync_folder(path.parent)
@@ -139,7 +142,8 @@ def _object(path: str | Path) -> dict[str, Any]:
         raise ValueError("too large")
     tree = orjson.loads(data)
     if not isinstance(tree, dict):
-        raise ValueError("not a JSON object")
+        raise TypeError("not a JSON object")
+    orjson.dumps([[tree]])  # orjson reads deeper nests than it writes; nobody downstream should be the first to learn
     return tree
 
 
@@ -147,7 +151,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """The JSON object in a small file; empty where it is missing, torn or anything else. Never raises."""
     try:
         return _object(path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return {}
 
 
@@ -161,7 +165,7 @@ def read_status(run: Path) -> dict[str, Any]:
         status = _object(f"{run}/status.json")
     except OSError as error:
         return {"state": "failed", "cause": f"status.json cannot be read ({error.strerror})"}
-    except ValueError:
+    except (ValueError, TypeError):
         return {"state": "failed", "cause": "status.json is damaged"}
     if status.get("state") not in STATES:
         return {"state": "failed", "cause": "status.json names no state this version knows"}
@@ -186,7 +190,7 @@ def state(run: Path, status: dict[str, Any] | None = None) -> str:
 
 
 def run_dirs(runs: Path) -> list[Path]:
-    """Every run, newest first: directories with a proper id that hold a spec.json. BadInput where `runs` is no folder."""
+    """Every run, newest first: directories with a proper name and a spec.json. BadInput where `runs` is no folder."""
     if not runs.exists():
         return []
     found = []
@@ -194,15 +198,15 @@ def run_dirs(runs: Path) -> list[Path]:
         for entry in entries:
             if _ID.fullmatch(entry.name) and entry.is_dir():
                 with suppress(OSError, OverflowError, ValueError):
-                    made = os.stat(f"{entry.path}/spec.json").st_mtime_ns
+                    made = os.stat(f"{entry.path}/spec.json").st_mtime_ns  # noqa: PTH116  once a run
                     # By the id's clock, else the spec's; runs of one second are told apart by the spec's.
                     when = _WHEN.match(entry.name)
-                    found.append((when[0] if when else _clock(datetime.fromtimestamp(made / 1e9)), made, entry.name))
+                    found.append((when[0] if when else _clock(made / 1e9), made, entry.name))
     return [runs / name for _, _, name in sorted(found, reverse=True)]
 
 
 def find(runs: Path, text: str) -> Path:
-    """The one run whose id contains `text`, or is it; `@last` is the newest. BadInput where there are none or several."""
+    """The one run whose id contains `text`, or is it; `@last` is the newest. BadInput where none or several do."""
     every = run_dirs(runs)
     if not every:
         raise BadInput(f"run: {_short(text)} given, but {runs} holds no runs yet; start one with `lth run`.")

@@ -1,29 +1,23 @@
 """What a run has found so far, folded from its events: the JSON of `lth show RUN --json`, and what the app draws.
 
-Events are foreign text: each is checked field by field, and one that makes no sense is counted and passed over. Kinds of a
-newer version are passed over uncounted.
+Events are foreign text: one that makes no sense (see kinds.py) is counted and passed over. Kinds of a newer version are
+passed over uncounted.
 """
 
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.record import events, rundir
+from engine.record.kinds import COUNTS, KINDS, MEANS, Event, is_arm, is_round, is_seed, sound
 
-Event = dict[str, Any]
 Key = tuple[int, int, str]  # seed, round, arm: one trained network
 
 METRICS = ("valid_accuracy", "valid_loss", "test_accuracy", "test_macro_f1", "test_loss", "best_epoch", "seconds")
-MEANS = ("sparsity", "total_sparsity")
-COUNTS = ("parameters", "nonzero")
 DATA = ("name", "classes", "class_names", "train", "valid", "test", "vocabulary", "note")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_MOST_ROUNDS = 1000  # as the spec has it
-_MOST_EPOCHS = 10_000
 
 
 @dataclass
@@ -39,94 +33,17 @@ class Snapshot:
     last: Event = field(default_factory=dict)  # the latest epoch or trained event: where the run is
     finished: Event = field(default_factory=dict)
     cause: str | None = None
-    per_seed: Counter[int] = field(default_factory=Counter)  # events told, so that those of unknown seeds can be counted
+    per_seed: Counter[int] = field(default_factory=Counter)  # events, to count those of foreign seeds
     skipped: int = 0
 
 
-def _number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def _share(value: object) -> bool:
-    return _number(value) and 0 <= value <= 1  # type: ignore[operator]
-
-
-def _whole(low: int, high: int) -> Callable[[object], bool]:
-    return lambda value: type(value) is int and low <= value <= high
-
-
-def _maybe(check: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: value is None or check(value)
-
-
-def _is(*kinds: type) -> Callable[[object], bool]:
-    return lambda value: type(value) in kinds
-
-
-def _words(value: object) -> bool:
-    return type(value) is list and all(type(word) is str for word in value)
-
-
-def _shares(value: object) -> bool:
-    return type(value) is dict and all(map(_share, value.values()))
-
-
-def _arm(value: object) -> bool:
-    return type(value) is str and _NAME.fullmatch(value) is not None
-
-
-_seed, _round, _count = _whole(0, 2**31 - 1), _whole(0, _MOST_ROUNDS), _whole(0, 2**53)
-_epoch = _whole(1, _MOST_EPOCHS)
-_WHERE = {"seed": _seed, "round": _round, "arm": _arm, "sparsity": _maybe(_share)}
-_TRAINED = {"train_loss": _maybe(_number), "valid_accuracy": _maybe(_share), "valid_loss": _maybe(_number)}
-# What each kind of event must look like: field -> check. A field that may be null may also be missing.
-_CHECKS: dict[str, dict[str, Callable[[object], bool]]] = {
-    "run_started": {"versions": _maybe(_is(dict)), "device": _maybe(_is(str)), "threads": _maybe(_count)},
-    "data_ready": {
-        "name": _is(str),
-        "classes": _count,
-        "class_names": _maybe(_words),
-        **dict.fromkeys(("train", "valid", "test"), _count),
-        "vocabulary": _maybe(_count),
-        "note": _maybe(_is(str)),
-    },
-    "round_started": {
-        "seed": _seed,
-        "round": _round,
-        **dict.fromkeys(MEANS, _share),
-        **dict.fromkeys(COUNTS, _count),
-        "layers": _shares,
-        "kinds": _maybe(_shares),
-    },
-    "epoch": {**_WHERE, **_TRAINED, "epoch": _epoch, "epochs": _maybe(_epoch), "seconds": _maybe(_number)},
-    "trained": {
-        **_WHERE,
-        **dict.fromkeys(("valid_accuracy", "test_accuracy", "test_macro_f1"), _maybe(_share)),
-        **dict.fromkeys(("valid_loss", "test_loss", "seconds"), _maybe(_number)),
-        "best_epoch": _maybe(_whole(0, _MOST_EPOCHS)),
-        "diverged": _maybe(_is(bool)),
-    },
-    "warning": {"message": _is(str), "seed": _maybe(_seed), "round": _maybe(_round)},
-    "run_finished": {"verdict": _maybe(_is(dict)), "reference": _maybe(_is(dict))},
-    "run_failed": {"cause": _is(str)},
-    "run_resumed": {},
-}
-
-
-def _sound(event: Event) -> bool:
-    checks = _CHECKS[event["event"]]
-    if not all(check(event.get(name)) for name, check in checks.items()):
-        return False
-    return "arm" not in checks or (event["round"] == 0) == (event["arm"] == "dense")
-
-
 def fold(snapshot: Snapshot | None, fresh: Iterable[Event]) -> Snapshot:
-    """Fold further events, as `events.read` gives them, into a snapshot, which is changed and returned; None begins one."""
+    """Fold further events of `events.read` into a snapshot, which is changed and returned; None begins one."""
     snapshot = snapshot or Snapshot()
     for event in fresh:
-        if event.get("event") not in _CHECKS:
+        if event.get("event") not in KINDS:
             continue
-        if _sound(event):
+        if sound(event):
             _take(snapshot, event)
         else:
             snapshot.skipped += 1
@@ -164,7 +81,7 @@ def curve(snapshot: Snapshot, seed: int, round_number: int, arm: str) -> list[Ev
 
 
 def show(run: Path) -> dict[str, Any]:
-    """`lth show RUN --json`: everything about a run, from the moment it exists. Never raises on what stands in its files."""
+    """`lth show RUN --json`: all about a run, from the moment it exists. Never raises on what stands in its files."""
     try:
         tail = events.read(run / events.FILE)
     except OSError as error:
@@ -177,14 +94,15 @@ def show(run: Path) -> dict[str, Any]:
 def _shown(run: Path, snapshot: Snapshot, bad: int) -> dict[str, Any]:
     status = rundir.read_status(run)
     spec = rundir.read_json(run / "spec.json")
-    return view(run, rundir.state(run, status), spec, snapshot, bad, status.get("cause"))
+    return view(run, rundir.state(run, status), spec, snapshot, bad=bad, cause=status.get("cause"))
 
 
 def view(
-    run: Path, state: str, spec: dict[str, Any], snapshot: Snapshot, bad: int = 0, cause: str | None = None
+    run: Path, state: str, spec: dict[str, Any], snapshot: Snapshot, *, bad: int = 0, cause: str | None = None
 ) -> dict[str, Any]:
-    """The shape of `show`, from parts a live viewer already has. `bad` is how many lines `events.read` could not read."""
+    """What `show` gives, from parts a live viewer already has: `bad` of `events.read`, `cause` of the status."""
     seeds = seeds_of(spec)
+    known = set(seeds)
     finished = snapshot.finished
     data = {name: snapshot.data.get(name) for name in DATA}
     return {
@@ -196,28 +114,29 @@ def view(
         "spec": spec,
         "seeds": seeds,
         "machine": {name: snapshot.started.get(name) for name in ("versions", "device", "threads", "grouping")},
-        "data": data | {"name": data["name"] or _named(spec, "data")},
+        "data": data | {"name": data["name"] or named(spec, "data")},
         "reference": finished.get("reference"),
         "rounds": _rounds(snapshot, seeds, arms_of(spec)),
         "diverged": [
             {"seed": seed, "round": number, "arm": arm}
             for (seed, number, arm), event in snapshot.trained.items()
-            if event.get("diverged") and seed in seeds
+            if event.get("diverged") and seed in known
         ],
         "verdict": finished.get("verdict"),
         "warnings": list(snapshot.warnings),
         "events_skipped": bad
         + snapshot.skipped
-        + sum(count for seed, count in snapshot.per_seed.items() if seed not in seeds),
+        + sum(count for seed, count in snapshot.per_seed.items() if seed not in known),
     }
 
 
 def _rounds(snapshot: Snapshot, seeds: list[int], arms: list[str]) -> list[dict[str, Any]]:
-    """The rounds with at least one trained network; layers, densities and counts are means over the seeds that have them."""
-    present: dict[int, list[str]] = {}
+    """The rounds with at least one trained network; densities and counts are means over the seeds that told them."""
+    present: dict[int, set[str]] = {}
+    known = set(seeds)
     for seed, number, arm in snapshot.trained:
-        if seed in seeds and arm not in present.setdefault(number, []):
-            present[number].append(arm)
+        if seed in known:
+            present.setdefault(number, set()).add(arm)
     order = ["dense", *arms]
     return [
         {
@@ -252,7 +171,8 @@ def _shape(snapshot: Snapshot, seeds: list[int], number: int) -> dict[str, Any]:
     for name in ("layers", "kinds"):
         of_each = [event.get(name) or {} for event in told]
         shape[name] = {
-            part: _mean([one[part] for one in of_each if part in one]) for part in dict.fromkeys(p for o in of_each for p in o)
+            part: _mean([one[part] for one in of_each if part in one])
+            for part in dict.fromkeys(p for o in of_each for p in o)
         }
     return shape
 
@@ -266,16 +186,15 @@ def _mean(values: list[Any]) -> Any:
 
 def progress(spec: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
     """Networks trained, of how many, as a fraction that also counts epochs; and the network last heard of."""
-    seeds = seeds_of(spec)
-    schedule = spec.get("schedule")
-    rounds = schedule.get("rounds") if isinstance(schedule, dict) else None
-    trainings = len(seeds) * (1 + rounds * len(arms_of(spec))) if _round(rounds) and seeds else None
+    seeds = set(seeds_of(spec))
+    rounds = rounds_of(spec)
+    trainings = len(seeds) * (1 + rounds * len(arms_of(spec))) if rounds is not None and seeds else None
     trained = sum(seed in seeds for seed, _, _ in snapshot.trained)
     under_way = 0.0
     for key, curve_ in snapshot.epochs.items():
         if key[0] in seeds and key not in snapshot.trained:
             latest = curve_[max(curve_)]
-            under_way += min(1.0, latest["epoch"] / (latest.get("epochs") or _MOST_EPOCHS))
+            under_way += min(1.0, latest["epoch"] / (latest.get("epochs") or math.inf))
     return {
         "trained": trained,
         "trainings": trainings,
@@ -287,15 +206,21 @@ def progress(spec: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
 def seeds_of(spec: dict[str, Any]) -> list[int]:
     """The spec's seeds, in order; those that are none are left out."""
     seeds = spec.get("seeds")
-    return list(dict.fromkeys(filter(_seed, seeds))) if isinstance(seeds, list) else []
+    return list(dict.fromkeys(filter(is_seed, seeds))) if isinstance(seeds, list) else []
 
 
 def arms_of(spec: dict[str, Any]) -> list[str]:
     arms = spec.get("arms")
-    return list(dict.fromkeys(filter(_arm, arms))) if isinstance(arms, list) else []
+    return list(dict.fromkeys(filter(is_arm, arms))) if isinstance(arms, list) else []
 
 
-def _named(spec: dict[str, Any], part: str) -> str | None:
+def rounds_of(spec: dict[str, Any]) -> int | None:
+    schedule = spec.get("schedule")
+    rounds = schedule.get("rounds") if isinstance(schedule, dict) else None
+    return rounds if is_round(rounds) else None
+
+
+def named(spec: dict[str, Any], part: str) -> str | None:
     group = spec.get(part)
     name = group.get("name") if isinstance(group, dict) else None
     return name if isinstance(name, str) else None

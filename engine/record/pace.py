@@ -1,0 +1,27 @@
+"""How long a run will take, from what this machine measured in earlier runs of the same networks on the same data."""
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from engine.record import events, rundir
+
+_RECENT = 30  # runs looked at, newest first
+
+
+def seconds_an_epoch(runs: Path, spec: dict[str, Any]) -> float | None:
+    """Median seconds an epoch (validation included) in the newest run whose model, data and batches are `spec`'s."""
+    wanted = _costs(spec)
+    for run in rundir.run_dirs(runs)[:_RECENT]:
+        if _costs(rundir.read_json(run / "spec.json")) == wanted:
+            told = (e.get("seconds") for e in events.read(run / events.FILE).events if e["event"] == "epoch")
+            known = [seconds for seconds in told if isinstance(seconds, int | float)]
+            if known:
+                return median(known)
+    return None
+
+
+def _costs(spec: dict[str, Any]) -> tuple[Any, ...]:
+    training = spec.get("training")
+    batch = training.get("batch_size") if isinstance(training, dict) else None
+    return spec.get("model"), spec.get("data"), batch, spec.get("device"), spec.get("threads")

@@ -1,0 +1,151 @@
+"""Accuracy against sparsity, drawn in characters: for the command line and the app alike.
+
+Sparsity runs on a log-density axis, since each round removes a share of what is left: rounds then stand evenly.
+"""
+
+from dataclasses import dataclass
+from math import isfinite, log2
+
+COLOURS = ("green", "yellow", "magenta", "cyan", "blue", "red", "bright_green", "bright_yellow", "bright_magenta")
+MARKERS = "●○×◆□△+◇▲"
+DENSE_COLOUR = "bright_black"
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # braille, row by row
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One arm: points of (sparsity, accuracy), both fractions, in order of sparsity."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+def style_of(index: int) -> tuple[str, str]:
+    """Marker and colour of the arm at this place of the spec's list; the same in table, chart and app."""
+    return MARKERS[index % len(MARKERS)], COLOURS[index % len(COLOURS)]
+
+
+def curves(rounds: list[dict], arms: list[str]) -> tuple[list[Curve], float | None]:
+    """Mean test accuracy over seeds, from the rounds of `lth show --json`: a curve an arm, and the dense network's."""
+    dense = next((mean(r["arms"]["dense"]["test_accuracy"]) for r in rounds if "dense" in r["arms"]), None)
+    found = []
+    for arm in arms:
+        pairs = [(r["sparsity"], mean(r["arms"].get(arm, {}).get("test_accuracy", []))) for r in rounds]
+        points = tuple((s, a) for s, a in pairs if s is not None and a is not None)
+        found.append(Curve(arm, points))
+    return found, dense
+
+
+def mean(values: list[float | None]) -> float | None:
+    """The mean of what is known; None of nothing."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def draw(found: list[Curve], dense: float | None, width: int, height: int) -> list[list[tuple[str, str]]]:
+    """Lines of (text, colour) pieces: axis, curves, the dense level as a dotted line, sparsities, a legend.
+
+    `width` and `height` in characters, the legend and axes included; nothing is drawn where there is no room or no point.
+    """
+    points = [point for curve in found for point in curve.points if all(map(isfinite, point))]
+    left, below = 7, 3
+    columns, rows = width - left, height - below
+    if not points or columns < 12 or rows < 3:
+        return []
+    levels = [y for _, y in points] + ([] if dense is None else [dense])
+    low, high = min(levels), max(levels)
+    spare = max((high - low) * 0.08, 0.002)
+    low, high = low - spare, high + spare
+    depths = [_depth(x) for x, _ in points]
+    first, last = (0.0 if dense is not None else min(depths)), max(depths)
+    span = (last - first) or 1.0
+
+    def column(sparsity: float) -> float:
+        return (_depth(sparsity) - first) / span * (columns - 1)
+
+    def row(accuracy: float) -> float:
+        return (high - accuracy) / (high - low) * (rows - 1)
+
+    dots = [[0] * columns for _ in range(rows)]
+    paint = [[""] * columns for _ in range(rows)]
+    marks: dict[tuple[int, int], tuple[str, str]] = {}
+    if dense is not None:
+        level = round(row(dense))
+        for x in range(0, columns, 2):
+            marks[level, x] = ("┄", DENSE_COLOUR)
+    for index in reversed(range(len(found))):  # the first arm is drawn last, on top
+        marker, colour = style_of(index)
+        places = [(column(x), row(y)) for x, y in found[index].points]
+        for (x0, y0), (x1, y1) in zip(places, places[1:], strict=False):
+            _line(dots, paint, colour, x0, y0, x1, y1)
+        for x, y in places:
+            marks[round(y), round(x)] = (marker, colour)
+    lines = []
+    for y in range(rows):
+        label = f"{100 * (high - (high - low) * y / (rows - 1)):5.1f} ┤" if y % 3 == 0 or y == rows - 1 else "      │"
+        pieces = [(label, DENSE_COLOUR)]
+        for x in range(columns):
+            if (y, x) in marks:
+                pieces.append(marks[y, x])
+            elif dots[y][x]:
+                pieces.append((chr(0x2800 + dots[y][x]), paint[y][x]))
+            else:
+                pieces.append((" ", ""))
+        lines.append(_merged(pieces))
+    lines.append([("      └" + "─" * columns, DENSE_COLOUR)])
+    ticks = sorted({x for x, _ in points} | ({0.0} if dense is not None else set()))
+    lines.append([(_ticks(ticks, column, columns, left), DENSE_COLOUR)])
+    lines.append(_legend(found, dense, left, width))
+    return lines
+
+
+def _depth(sparsity: float) -> float:
+    return -log2(max(1 - sparsity, 1e-6))
+
+
+def _line(dots: list[list[int]], paint: list[list[str]], colour: str, x0: float, y0: float, x1: float, y1: float) -> None:
+    """Braille dots along a straight line; coordinates in characters, four dots high and two wide each."""
+    steps = max(1, round(max(abs(x1 - x0) * 2, abs(y1 - y0) * 4)))
+    for step in range(steps + 1):
+        x, y = x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps
+        column, row = int((x + 0.5) * 2), int((y + 0.5) * 4)
+        dots[min(row // 4, len(dots) - 1)][min(column // 2, len(dots[0]) - 1)] |= _DOTS[row % 4][column % 2]
+        paint[min(row // 4, len(dots) - 1)][min(column // 2, len(dots[0]) - 1)] = colour
+
+
+def _merged(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    merged: list[tuple[str, str]] = []
+    for text, colour in pieces:
+        if merged and merged[-1][1] == colour:
+            merged[-1] = (merged[-1][0] + text, colour)
+        else:
+            merged.append((text, colour))
+    return merged
+
+
+def _ticks(sparsities: list[float], column, columns: int, left: int) -> str:
+    """Sparsities in percent under their columns, as many as fit."""
+    line = [" "] * (left + columns)
+    free = 0
+    for sparsity in sparsities:
+        text = f"{100 * sparsity:.{0 if sparsity < 0.1 else 1}f}"
+        start = min(max(left + round(column(sparsity)) - len(text) // 2, 0), left + columns - len(text))
+        if start >= free:
+            line[start : start + len(text)] = text
+            free = start + len(text) + 1
+    return "".join(line)
+
+
+def _legend(found: list[Curve], dense: float | None, left: int, width: int) -> list[tuple[str, str]]:
+    title = "test accuracy % by sparsity %"
+    pieces = [(" " * left, "")]
+    for index, curve in enumerate(found):
+        if curve.points:
+            marker, colour = style_of(index)
+            pieces += [(f"{marker} {curve.name}  ", colour)]
+    if dense is not None:
+        pieces += [("┄ dense  ", DENSE_COLOUR)]
+    used = sum(len(text) for text, _ in pieces)
+    if used + len(title) <= width:
+        pieces += [(" " * (width - used - len(title)) + title, DENSE_COLOUR)]
+    return pieces

@@ -1,0 +1,201 @@
+"""What the command line prints: the runs, one run's rounds, the menu. Built from plain data, shown by rich."""
+
+import time
+from collections.abc import Iterable
+from statistics import stdev
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lth_tui import chart, plain
+
+STATE_STYLES = {
+    "queued": "cyan",
+    "running": "green",
+    "stopping": "yellow",
+    "finished": "bold",
+    "failed": "red",
+    "stopped": "yellow",
+    "orphaned": "red",
+}
+QUIET = "bright_black"
+
+
+def table(*columns: str, right: Iterable[str] = ()) -> Table:
+    """An empty table in the house's style; the columns named in `right` are aligned to the right."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
+    return made
+
+
+def text(value: object, style: str = "") -> Text:
+    """Foreign text, safe to print."""
+    return Text(plain.line(value), style=style)
+
+
+def spread(values: list[float | None]) -> str:
+    """Mean and standard deviation over seeds of fractions, as percent: `79.5 ± 0.4`; `–` where nothing is known."""
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return "–"
+    mean = sum(known) / len(known)
+    return f"{mean:.1f} ± {stdev(known):.1f}" if len(known) > 1 else f"{mean:.1f}"
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as percent with one decimal, `–` where it is not known."""
+    return "–" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def duration(seconds: float | None) -> str:
+    """`42 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`; `–` where it is not known."""
+    if seconds is None:
+        return "–"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def rounds(shown: dict[str, Any]) -> Table:
+    """Sparsity by arms, mean ± standard deviation of test accuracy over seeds, from `lth show --json`."""
+    arms = shown["spec"].get("arms", [])
+    made = table("round", "sparsity %", "weights left", right=("round", "sparsity %", "weights left"))
+    for index, arm in enumerate(arms):
+        marker, colour = chart.style_of(index)
+        made.add_column(Text(f"{marker} {plain.line(arm)}", style=colour), justify="right", no_wrap=True)
+    made.add_column("time", justify="right", style=QUIET)
+    for entry in shown["rounds"]:
+        found = entry["arms"]
+        left = "–" if entry.get("nonzero") is None else f"{entry['nonzero']:,}"
+        cells: list[Any] = [str(entry["round"]), percent(entry["sparsity"]), left]
+        if "dense" in found:
+            cells.append(Text(f"dense {spread(found['dense']['test_accuracy'])}", style="bold"))
+            cells += [""] * (len(arms) - 1)
+        else:
+            cells += [spread(found.get(arm, {}).get("test_accuracy", [])) for arm in arms]
+        seconds = [s for metrics in found.values() for s in metrics.get("seconds", []) if s is not None]
+        made.add_row(*cells, duration(sum(seconds)))
+    return made
+
+
+def curves(shown: dict[str, Any], width: int, height: int = 16) -> list[Text]:
+    """The chart of accuracy against sparsity as lines; none while no pruned round is known."""
+    found, dense = chart.curves(shown["rounds"], shown["spec"].get("arms", []))
+    return [Text.assemble(*pieces) for pieces in chart.draw(found, dense, width, height)]
+
+
+def run(shown: dict[str, Any], width: int) -> RenderableType:
+    """One run whole: what it is, its rounds, chart and verdict."""
+    parts: list[RenderableType] = [headline(shown), *facts(shown)]
+    if shown["rounds"]:
+        parts += ["", rounds(shown), Text("test accuracy in %, mean ± standard deviation over seeds", style=QUIET)]
+    drawn = curves(shown, width)
+    if drawn:
+        parts += ["", *drawn]
+    return Group(*parts, *closing(shown))
+
+
+def headline(shown: dict[str, Any]) -> Text:
+    state = shown["state"]
+    return Text.assemble(text(shown["id"], "bold"), "  ", (state, STATE_STYLES.get(state, "")))
+
+
+def facts(shown: dict[str, Any]) -> list[Text]:
+    """What is compared on what, in two quiet lines."""
+    spec, data = shown["spec"], shown["data"]
+
+    def part(name: str) -> dict[str, Any]:
+        return spec.get(name) if isinstance(spec.get(name), dict) else {}
+
+    schedule, training = part("schedule"), part("training")
+    lines = [
+        f"{part('model').get('name')} on {part('data').get('name')}, schedule {schedule.get('name')}: "
+        f"{schedule.get('rounds')} rounds at rate {schedule.get('rate')}, {schedule.get('scope')}, "
+        f"{training.get('epochs')} epochs, {len(shown['seeds'])} seeds"
+    ]
+    if data.get("train") is not None:
+        note = f", {data['note']}" if data.get("note") else ""
+        counts = f"{data['train']:,} texts to train on, {data['valid']:,} to choose by, {data['test']:,} to test on"
+        lines.append(f"{counts}; {data['classes']} classes, {data['vocabulary']:,} words{note}")
+    return [text(line, QUIET) for line in lines]
+
+
+def closing(shown: dict[str, Any]) -> list[RenderableType]:
+    """The verdict's sentence, the cause of a failure, warnings."""
+    parts: list[RenderableType] = []
+    verdict = shown.get("verdict")
+    if isinstance(verdict, dict) and verdict.get("sentence"):
+        style = {True: "bold green", False: "bold yellow"}.get(verdict.get("winning_ticket"), "bold")
+        parts += ["", text(verdict["sentence"], style)]
+    if shown.get("cause"):
+        parts += ["", text(f"Failed: {shown['cause']}", "red")]
+    parts += [text(f"Warning: {warning}", "yellow") for warning in shown.get("warnings", [])[:20]]
+    if shown.get("events_skipped"):
+        parts.append(text(f"{shown['events_skipped']} unreadable events were passed over.", "yellow"))
+    return parts
+
+
+def runs(summaries: list[dict[str, Any]]) -> Table:
+    """Every run in a line: mean test accuracies in %, the ticket's at the greatest sparsity where it matches dense."""
+    made = table("run", "state", "done", "dense", "ticket at %", "age", right=("done", "dense", "ticket at %", "age"))
+    now = time.time()
+    for entry in summaries:
+        best, progress = entry.get("best") or {}, entry.get("progress") or {}
+        state, fraction = entry["state"], progress.get("fraction")
+        ticket = f"{percent(best['ticket'])} at {percent(best['sparsity'])}" if "ticket" in best else "–"
+        made.add_row(
+            text(entry["id"]),
+            Text(state, style=STATE_STYLES.get(state, "")),
+            "–" if fraction is None else f"{100 * fraction:.0f} %",
+            percent(best.get("dense")),
+            ticket,
+            age(entry.get("created"), now),
+        )
+    made.columns[0].overflow = "fold"
+    return made
+
+
+def age(created: object, now: float) -> str:
+    """How long ago an ISO time was, in its largest unit."""
+    from datetime import datetime
+
+    try:
+        seconds = now - datetime.fromisoformat(str(created)).timestamp()
+    except ValueError:
+        return "–"
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f}{unit}"
+    return f"{max(0, seconds):.0f}s"
+
+
+def menu(rows: list[dict[str, Any]], columns: dict[str, str], right: Iterable[str] = ()) -> Table:
+    """Rows of plain data as a table; `columns` maps keys to headings."""
+    made = table(*columns.values(), right=right)
+    for row in rows:
+        made.add_row(*(text(row[key]) for key in columns))
+    return made
+
+
+def indented(renderable: RenderableType) -> Padding:
+    return Padding(renderable, (0, 0, 0, 2))
+
+
+def out() -> Console:
+    """Results: standard output."""
+    return Console(highlight=False)
+
+
+def words() -> Console:
+    """Everything that is not the result: standard error."""
+    return Console(stderr=True, highlight=False)

@@ -1,0 +1,46 @@
+"""What every test stands on: folders of its own, and a made-up corpus small enough to train on in a second."""
+
+import csv
+import random
+from pathlib import Path
+
+import pytest
+
+WORDS = {
+    "World": "election minister treaty border parliament",
+    "Sports": "goal season coach striker stadium",
+    "Business": "shares profit market merger bank",
+    "Sci/Tech": "software chip satellite browser genome",
+}
+COMMON = "the a of and to in on for said with new year after its two first week".split()
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's runs, datasets or cache."""
+    monkeypatch.setenv("LTH_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("LTH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def write_news(folder: Path, train: int = 240, test: int = 80) -> Path:
+    """A small ag_news in classic csv, learnable but not trivially so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, count, seed in (("train.csv", train, 1), ("test.csv", test, 2)):
+        draw = random.Random(seed)
+        with (folder / name).open("w", newline="") as file:
+            rows = csv.writer(file, quoting=csv.QUOTE_ALL)
+            for i in range(count):
+                label = i % 4
+                own = list(WORDS.values())[label].split()
+                other = list(WORDS.values())[draw.randrange(4)].split()
+                words = draw.choices(own, k=2) + draw.choices(other, k=1) + draw.choices(COMMON, k=draw.randint(4, 14))
+                draw.shuffle(words)
+                rows.writerow([label + 1, " ".join(words[:3]), " ".join(words[3:])])
+    return folder
+
+
+@pytest.fixture
+def news(tmp_path: Path) -> Path:
+    """The small ag_news, where the engine finds it."""
+    return write_news(tmp_path / "data" / "ag_news")

@@ -1,0 +1,93 @@
+"""A laboratory without a run directory: a made-up corpus, a small CNN, and a journal that remembers."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.data.batches import Part, part
+from engine.data.encoding import Texts as Encoded
+from engine.lottery import Laboratory, Standing, experiment
+from engine.models import network
+from engine.pruning.mask import Weights
+from engine.spec import RunSpec, compose
+from engine.training import Texts
+
+VOCABULARY, CLASSES = 40, 3
+
+
+def encoded(count: int, seed: int) -> Encoded:
+    """Texts of 1 to 12 tokens; a class is told by which third of the vocabulary its words come from, mostly."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % CLASSES
+    lengths = random.integers(1, 13, count)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    owner = np.repeat(labels, lengths)
+    owner = np.where(random.random(len(owner)) < 0.5, owner, random.integers(0, CLASSES, len(owner)))
+    tokens = 2 + owner * 12 + random.integers(0, 12, len(owner))
+    return Encoded(tokens.astype(np.uint16), offsets.astype(np.int64), labels.astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def texts() -> Texts:
+    train: Part = part(encoded(150, 0))
+    return Texts(train.take(np.arange(120)), train.take(np.arange(120, 150)), part(encoded(60, 1)))
+
+
+@dataclass
+class Memory:
+    """A journal in memory; `told` are the events, `rounds` the standings, `stop_after` epochs it asks to stop."""
+
+    told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    rounds: dict[tuple[int, int], Standing] = field(default_factory=dict)
+    rewinds: dict[int, Weights] = field(default_factory=dict)
+    stop_after: int | None = None
+
+    def tell(self, event: str, **fields: Any) -> None:
+        self.told.append((event, fields))
+
+    def standing(self, seed: int) -> Standing | None:
+        done = [number for s, number in self.rounds if s == seed]
+        return self.rounds[seed, max(done)] if done else None
+
+    def keep_rewind(self, seed: int, weights: Weights) -> None:
+        self.rewinds[seed] = weights
+
+    def keep_round(self, seed: int, standing: Standing) -> None:
+        self.rounds[seed, standing.number] = standing
+
+    def stop_asked(self) -> bool:
+        return self.stop_after is not None and sum(event == "epoch" for event, _ in self.told) >= self.stop_after
+
+    def numbers(self) -> dict[tuple[int, int, str], tuple]:
+        """What every training came to, without its seconds."""
+        return {
+            (f["seed"], f["round"], f["arm"]): tuple(v for k, v in f.items() if k != "seconds")
+            for event, f in self.told
+            if event == "trained"
+        }
+
+
+def small_spec(**changes: Any) -> RunSpec:
+    settings = {
+        "model.embedding_dim": 6, "model.filters": 5, "model.widths": "2,3", "model.dropout": 0.3,
+        "training.epochs": 2, "training.batch_size": 16, "training.learning_rate": 0.01,
+        "schedule.rounds": 2, "schedule.rate": 0.3,
+    }  # fmt: skip
+    seeds = changes.pop("seeds", 1)
+    arms = changes.pop("arms", None)
+    return compose("cnn", "ag_news", changes.pop("schedule", "imp"), arms, seeds, settings | changes)
+
+
+def laboratory(spec: RunSpec, texts: Texts) -> Laboratory:
+    torch.set_num_threads(1)
+    template = network.build(spec.model, VOCABULARY, CLASSES)
+    return Laboratory(spec, network.build(spec.model, VOCABULARY, CLASSES), template, lambda seed: texts)
+
+
+def conducted(spec: RunSpec, texts: Texts, journal: Memory | None = None) -> Memory:
+    journal = journal or Memory()
+    experiment(laboratory(spec, texts), journal)
+    return journal

@@ -1,0 +1,173 @@
+"""Training: masks that hold, rewinding that restores, validation that chooses, divergence that is said."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score
+from torch import nn
+
+from engine.data.batches import by_length, part, shuffled
+from engine.models import network
+from engine.pruning import mask as masks
+from engine.pruning.criteria import magnitude
+from engine.training import Diverged, Plan, Start, Stopped, evaluate, train
+from tests.science.conftest import CLASSES, VOCABULARY, encoded, small_spec
+
+PLAN = Plan(epochs=3, batch_size=16, learning_rate=0.01, lr_schedule="constant", weight_decay=0.0, patience=0, seed=7)
+
+
+def changed(**fields) -> Plan:
+    return Plan(**(PLAN.__dict__ | fields))
+
+
+@pytest.fixture
+def module() -> nn.Module:
+    return network.build(small_spec().model, VOCABULARY, CLASSES)
+
+
+@pytest.fixture
+def start(module) -> Start:
+    weights = network.draw(module, 1)
+    entries = masks.support(weights)
+    prunable = {name: entries[name] for name, weight in weights.items() if weight.dim() > 1}
+    return Start(weights, masks.prune(magnitude(weights, prunable), prunable, 0.7, "layerwise"))
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_pruned_weights_stay_exactly_0(module, start, texts, decay, schedule):
+    weights = train({"ticket": start}, changed(weight_decay=decay, lr_schedule=schedule), module, texts)["ticket"].weights
+    for name, kept in start.mask.items():
+        assert not weights[name][~kept].any(), name
+        assert (weights[name][kept] != masks.apply(start.weights, start.mask)[name][kept]).any(), f"{name} was not trained"
+
+
+def test_a_mask_that_keeps_everything_trains_identically_to_dense(module, texts):
+    weights = network.draw(module, 1)
+    entries = masks.support(weights)
+    whole = masks.prune(magnitude(weights, entries), entries, 1e-9, "layerwise")
+    results = train({"dense": Start(weights, {}), "ticket": Start(weights, whole)}, PLAN, module, texts)
+    dense, ticket = results["dense"], results["ticket"]
+    assert all(torch.equal(dense.weights[name], ticket.weights[name]) for name in weights)
+    assert dense.test == ticket.test
+
+
+def test_training_repeats_bit_by_bit_and_leaves_its_start_alone(module, start, texts):
+    before = {name: weight.clone() for name, weight in start.weights.items()}
+    first = train({"ticket": start}, PLAN, module, texts)["ticket"]
+    again = train({"reinit": Start(network.draw(module, 9), start.mask), "ticket": start}, PLAN, module, texts)["ticket"]
+    assert all(torch.equal(start.weights[name], before[name]) for name in before), "the rewind weights were trained on"
+    assert all(torch.equal(first.weights[name], again.weights[name]) for name in before)
+
+
+def test_the_best_validation_epoch_is_kept_and_the_earliest_of_equals(module, start, texts):
+    seen = []
+    result = train({"ticket": start}, changed(epochs=6), module, texts, on_epoch=seen.append)["ticket"]
+    accuracies = [epoch.valid.accuracy for epoch in seen]
+    assert result.best_epoch == 1 + accuracies.index(max(accuracies))
+    assert result.valid.accuracy == max(accuracies)
+    for name, parameter in module.named_parameters():
+        parameter.data = result.weights[name].clone()
+    assert evaluate(module, texts.valid) == result.valid
+    assert evaluate(module, texts.test) == result.test
+
+
+def test_the_test_set_is_read_once_for_each_network(module, start, texts, monkeypatch):
+    from engine import training
+
+    read = []
+    real = training.evaluate
+    monkeypatch.setattr(training, "evaluate", lambda m, p, *rest: read.append(p) or real(m, p, *rest))
+    training.train({"a": start, "b": start}, PLAN, module, texts)
+    assert sum(p is texts.test for p in read) == 2
+    assert sum(p is texts.valid for p in read) == 2 * PLAN.epochs
+
+
+def test_patience_stops_early(module, start, texts):
+    seen = []
+    plan = changed(epochs=50, patience=2)
+    result = train({"ticket": start}, plan, module, texts, on_epoch=seen.append)["ticket"]
+    assert len(seen) < 50
+    assert seen[-1].number == result.best_epoch + 2
+
+
+def test_divergence_is_said_and_the_next_arm_trains_on(module, start, texts):
+    hot = {name: weight * 1e30 for name, weight in start.weights.items()}
+    results = train({"hot": Start(hot, start.mask), "ticket": start}, PLAN, module, texts)
+    assert isinstance(results["hot"], Diverged)
+    assert math.isfinite(results["ticket"].test.loss)
+
+
+def test_a_stop_is_noticed_within_a_step(module, start, texts):
+    asked = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    with pytest.raises(Stopped):
+        train({"ticket": start}, PLAN, module, texts, stop=stop)
+    assert len(asked) == 4
+
+
+def test_the_linear_schedule_falls_to_0_over_one_training(module, start, texts, monkeypatch):
+    rates = []
+    real = torch.optim.AdamW.step
+
+    def step(self, *arguments):
+        rates.append(self.param_groups[0]["lr"])
+        return real(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    train({"a": start, "b": start}, changed(lr_schedule="linear"), module, texts)
+    steps = PLAN.epochs * math.ceil(len(texts.train) / PLAN.batch_size)
+    assert rates == pytest.approx([0.01 * (1 - i / steps) for i in range(steps)] * 2)
+
+
+def test_accuracy_f1_and_loss_are_per_example(module, texts):
+    network.draw(module, 3)
+    module.eval()
+    logits, labels = [], []
+    for batch in by_length(texts.test, 7):
+        logits.append(module(batch.tokens, batch.lengths).detach())
+        labels.append(batch.labels)
+    logits, labels = torch.cat(logits), torch.cat(labels)
+    metrics = evaluate(module, texts.test)
+    guesses = logits.argmax(1)
+    assert metrics.accuracy == pytest.approx((guesses == labels).double().mean().item())
+    assert metrics.loss == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
+    expected = f1_score(labels, guesses, average="macro", labels=[0, 1, 2], zero_division=0)
+    assert metrics.macro_f1 == pytest.approx(expected)
+
+
+def test_an_epoch_has_every_text_once_and_no_padding_beyond_its_batch():
+    texts = encoded(333, 4)
+    whole = part(texts)
+    seen = []
+    for batch in shuffled(whole, 10, seed=3):
+        assert batch.tokens.shape[1] == int(batch.lengths.max())
+        for tokens, length, label in zip(batch.tokens, batch.lengths.tolist(), batch.labels.tolist(), strict=True):
+            assert not tokens[length:].any()
+            assert tokens[:length].all()
+            seen.append((label, *tokens[:length].tolist()))
+    own = [(int(texts.labels[i]), *texts.tokens[texts.offsets[i] : texts.offsets[i + 1]].tolist()) for i in range(333)]
+    assert sorted(seen) == sorted(own)
+
+
+def test_the_order_of_an_epoch_follows_from_its_seed():
+    whole = part(encoded(200, 4))
+
+    def order(seed: int) -> list:
+        return [batch.tokens.tolist() for batch in shuffled(whole, 16, seed)]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
+def test_batches_hold_texts_of_similar_length():
+    texts = encoded(1000, 4)
+    whole = part(texts)
+    padded = sum(batch.tokens.numel() for batch in shuffled(whole, 16, 0))
+    assert padded < 1.15 * np.diff(texts.offsets).sum()
