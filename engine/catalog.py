@@ -1,4 +1,4 @@
-"""The menu: models, datasets, schedules and arms, in words and defaults. Adding one touches its module and one card here.
+"""The menu: models, datasets, schedules, arms, in words and defaults. Adding one touches its module and one card here.
 
 Cards are plain data and import nothing heavy; `module:function` strings say where the real thing lives.
 """

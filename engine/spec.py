@@ -74,7 +74,9 @@ class TrainingSpec(_Strict):
     learning_rate: float = Field(1e-3, gt=0, le=10, description="of Adam")
     lr_schedule: Literal["constant", "linear"] = Field("constant", description="linear falls to 0 over one training")
     weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled (AdamW); 0 is plain Adam")
-    patience: int = Field(0, ge=0, description="stop after so many epochs without a better validation accuracy; 0 never")
+    patience: int = Field(
+        0, ge=0, description="stop after so many epochs without a better validation accuracy; 0 never"
+    )
 
 
 class VerdictSpec(_Strict):
@@ -84,7 +86,7 @@ class VerdictSpec(_Strict):
 class RunSpec(_Strict):
     """Everything that decides a run's numbers. Written once to `spec.json`, before anything starts."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     model: SerializeAsAny[ModelSpec]
     data: DataSpec
     schedule: ScheduleSpec
@@ -156,7 +158,7 @@ def _settings(model: str) -> type[ModelSpec]:
             kind: Any = Annotated[tuple[one, ...], BeforeValidator(_listed)]
             fields[setting.name] = (kind, Field(setting.default, min_length=1, description=setting.help))
         else:
-            bounds = {"ge": setting.low, "le": setting.high} if setting.kind in (int, float) else {}
+            bounds: dict[str, Any] = {"ge": setting.low, "le": setting.high} if setting.kind in (int, float) else {}
             fields[setting.name] = (setting.kind, Field(setting.default, description=setting.help, **bounds))
     return create_model(f"{model} settings", __base__=ModelSpec, **fields)
 

@@ -75,10 +75,7 @@ def against(ticket: np.ndarray, controls: dict[str, np.ndarray]) -> dict[str, Co
 def _paired(difference: np.ndarray) -> Comparison:
     seeds = len(difference)
     gap, error = float(difference.mean()), float(difference.std(ddof=1)) / sqrt(seeds)
-    if error == 0:
-        t = 0.0 if gap == 0 else inf if gap > 0 else -inf
-    else:
-        t = gap / error
+    t = gap / error if error else (inf if gap > 0 else -inf if gap < 0 else 0.0)
     two_sided, one_sided = stdtrit(seeds - 1, 1 - LEVEL / 2) * error, stdtrit(seeds - 1, 1 - LEVEL) * error
     p = 1 - stdtr(seeds - 1, t)
     return Comparison(gap, float(gap - two_sided), float(gap + two_sided), float(p), float(gap + one_sided))
@@ -199,9 +196,7 @@ def verdict(seeds: Sequence[int], rounds: Sequence[dict[str, Any]], arms: Sequen
         base["matching_round"] = match.rounds
         base["matching_sparsity"] = float(results.sparsity[match.rounds - 1])
     base["winning_ticket"] = decision
-    base["against"] = {
-        name: {"gap": c.gap, "ci95": [c.low, c.high], "p": c.p} for name, c in beaten.items()
-    }
+    base["against"] = {name: {"gap": c.gap, "ci95": [c.low, c.high], "p": c.p} for name, c in beaten.items()}
     return base | {"sentence": _sentence(results, decision, match, beaten, margin, used) + without}
 
 
@@ -224,7 +219,7 @@ def _sentence(
         first = (
             f"the ticket falls short of the dense network already at {results.sparsity[0] * 100:.1f} % sparsity"
             if worst
-            else f"it is open whether the ticket matches the dense network at {results.sparsity[0] * 100:.1f} % sparsity"
+            else f"whether the ticket matches the dense network is open at {results.sparsity[0] * 100:.1f} % sparsity"
         ) + f" (margin {points})"
     parts = [first]
     for name, c in beaten.items():

@@ -4,6 +4,7 @@ Sparsity runs on a log-density axis, since each round removes a share of what is
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite, log2
 
 COLOURS = ("green", "yellow", "magenta", "cyan", "blue", "red", "bright_green", "bright_yellow", "bright_magenta")
@@ -45,7 +46,7 @@ def mean(values: list[float | None]) -> float | None:
 def draw(found: list[Curve], dense: float | None, width: int, height: int) -> list[list[tuple[str, str]]]:
     """Lines of (text, colour) pieces: axis, curves, the dense level as a dotted line, sparsities, a legend.
 
-    `width` and `height` in characters, the legend and axes included; nothing is drawn where there is no room or no point.
+    `width` and `height` in characters, the legend and axes included; nothing is drawn where there is no room.
     """
     points = [point for curve in found for point in curve.points if all(map(isfinite, point))]
     left, below = 7, 3
@@ -76,7 +77,7 @@ def draw(found: list[Curve], dense: float | None, width: int, height: int) -> li
     for index in reversed(range(len(found))):  # the first arm is drawn last, on top
         marker, colour = style_of(index)
         places = [(column(x), row(y)) for x, y in found[index].points]
-        for (x0, y0), (x1, y1) in zip(places, places[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(places):
             _line(dots, paint, colour, x0, y0, x1, y1)
         for x, y in places:
             marks[round(y), round(x)] = (marker, colour)
@@ -103,7 +104,9 @@ def _depth(sparsity: float) -> float:
     return -log2(max(1 - sparsity, 1e-6))
 
 
-def _line(dots: list[list[int]], paint: list[list[str]], colour: str, x0: float, y0: float, x1: float, y1: float) -> None:
+def _line(
+    dots: list[list[int]], paint: list[list[str]], colour: str, x0: float, y0: float, x1: float, y1: float
+) -> None:
     """Braille dots along a straight line; coordinates in characters, four dots high and two wide each."""
     steps = max(1, round(max(abs(x1 - x0) * 2, abs(y1 - y0) * 4)))
     for step in range(steps + 1):

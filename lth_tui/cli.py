@@ -37,7 +37,7 @@ class _Group(TyperGroup):
 class _RunCommand(TyperCommand):
     """`lth run --help` lists every path that --set takes, from the spec itself."""
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+    def format_epilog(self, *_: Any) -> None:
         from engine import spec as specs
         from lth_tui import tables
 

@@ -12,7 +12,9 @@ _SIGNS |= dict.fromkeys(range(0x80, 0xA0), "\ufffd")  # C1: one-byte escape sequ
 _SIGNS |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # lone surrogates cannot be written at all
 _SIGNS |= dict.fromkeys([0x2028, 0x2029], " ")
 # What reorders or hides text around it: bidirectional controls, zero-width characters, tags.
-_SIGNS |= dict.fromkeys([0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF], "")
+_SIGNS |= dict.fromkeys(
+    [0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF], ""
+)
 _SIGNS |= dict.fromkeys(range(0xE0000, 0xE0080), "")
 _ONE_LINE = _SIGNS | {0x09: " ", 0x0A: " ", 0x0D: ""}
 _MANY_LINES = _SIGNS | {0x09: "    ", 0x0A: "\n", 0x0D: ""}

@@ -118,11 +118,9 @@ def facts(shown: dict[str, Any]) -> list[Text]:
         return spec.get(name) if isinstance(spec.get(name), dict) else {}
 
     schedule, training = part("schedule"), part("training")
-    lines = [
-        f"{part('model').get('name')} on {part('data').get('name')}, schedule {schedule.get('name')}: "
-        f"{schedule.get('rounds')} rounds at rate {schedule.get('rate')}, {schedule.get('scope')}, "
-        f"{training.get('epochs')} epochs, {len(shown['seeds'])} seeds"
-    ]
+    what = f"{part('model').get('name')} on {part('data').get('name')}, schedule {schedule.get('name')}"
+    how = f"{schedule.get('rounds')} rounds at rate {schedule.get('rate')}, {schedule.get('scope')}"
+    lines = [f"{what}: {how}, {training.get('epochs')} epochs, {len(shown['seeds'])} seeds"]
     if data.get("train") is not None:
         note = f", {data['note']}" if data.get("note") else ""
         counts = f"{data['train']:,} texts to train on, {data['valid']:,} to choose by, {data['test']:,} to test on"

@@ -12,7 +12,24 @@ WORDS = {
     "Business": "shares profit market merger bank",
     "Sci/Tech": "software chip satellite browser genome",
 }
-COMMON = "the a of and to in on for said with new year after its two first week".split()
+COMMON = [
+    "the",
+    "a",
+    "of",
+    "and",
+    "to",
+    "in",
+    "on",
+    "for",
+    "said",
+    "with",
+    "new",
+    "year",
+    "after",
+    "its",
+    "two",
+    "week",
+]
 
 
 @pytest.fixture(autouse=True)

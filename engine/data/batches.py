@@ -1,4 +1,4 @@
-"""From encoded texts to batches on a device: by length, in an order that a seed decides, padded no further than the batch."""
+"""From encoded texts to batches on a device: by length, in an order by seed, padded no further than the batch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -94,7 +94,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with path.open("rb") as raw:
             zipped = raw.peek(2)[:2] == b"\x1f\x8b"
-            content = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else raw
+            content = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if zipped else raw
             for row in csv.reader(_lines(path, content), strict=True):
                 number += 1
                 if row:

@@ -52,10 +52,10 @@ _TESTS = {"test", "tests", "idle_test"}
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def read(name: str, folder: Path | None = None) -> Corpus:
+def read(name: str, _folder: Path | None = None) -> Corpus:
     """The corpus of the running Python. Reading the library takes 5-10 s, once; then it comes from a cache.
 
-    `folder` is not used: the texts stand in Python's own. Raises BadInput where this Python came without its sources.
+    The texts stand in Python's own. Raises BadInput where this Python came without its sources.
     """
     path = cache.place(name, "texts", *fingerprint())
     if kept := cache.read(path):
@@ -66,7 +66,7 @@ def read(name: str, folder: Path | None = None) -> Corpus:
     return corpus
 
 
-def fingerprint(folder: Path | None = None) -> tuple[object, ...]:
+def fingerprint(_folder: Path | None = None) -> tuple[object, ...]:
     """What the texts hang on: the build of Python, where its library stands, and the rules of this module."""
     return sys.version, str(library()), RULES, tuple(SECTIONS.items())
 

@@ -4,6 +4,8 @@ Word vectors, filters of several widths over them, the maximum over time, dropou
 logits depend on its own tokens alone: windows that reach past its end do not count, however far its batch is padded.
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -83,7 +85,9 @@ class Cnn(nn.Module):
     ):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding_dim, padding_idx=0)
-        self.convolutions = nn.ModuleList(_Filters(filters, width, embedding_dim) for width in widths)
+        self.convolutions: Iterable[_Filters] = nn.ModuleList(  # type: ignore[assignment]
+            _Filters(filters, width, embedding_dim) for width in widths
+        )
         self.head = nn.Linear(filters * len(widths), classes)
         self.widest = max(widths)
         self.dropout = dropout
@@ -102,7 +106,8 @@ class Cnn(nn.Module):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Fresh weights: Xavier normal, biases 0 (the study's), drawn from `generator` alone."""
-        xavier_normal_(self.embedding.weight, *self.embedding.weight.shape, generator=generator)
+        words, size = self.embedding.weight.shape
+        xavier_normal_(self.embedding.weight, words, size, generator=generator)
         for filters in self.convolutions:
             count, width, size = filters.weight.shape
             xavier_normal_(filters.weight, width * size, width * count, generator=generator)

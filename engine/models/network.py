@@ -18,7 +18,7 @@ def kind(layer: str, dimensions: int) -> str:
     """`embedding`, `encoder`, `head` or `bias` (every vector: biases and norms), for `schedule.prunable`."""
     if dimensions < 2:
         return "bias"
-    part = layer.split(".")[0]
+    part = layer.partition(".")[0]
     return part if part in ("embedding", "head") else "encoder"
 
 

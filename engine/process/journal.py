@@ -24,6 +24,7 @@ class RunJournal:
     def __init__(self, run: Path, stop_asked: Callable[[], bool]):
         self.run = run
         self.log = EventLog(run)
+        self.resumed = self.log.seq > 0
         self.status = rundir.read_status(run)
         self.stop_asked = self._stop_asked(stop_asked)
         self.spec: RunSpec | None = None
@@ -42,6 +43,7 @@ class RunJournal:
     def tell(self, event: str, **fields: Any) -> None:
         """Append one event and fold it into the status."""
         self.log.append(event, durable=event in _DURABLE, **fields)
+        print(_log_line(event, fields), flush=True)
         if event == "round_started":
             self._update(seed=fields["seed"], round=fields["round"], arm=fields["arms"][0], epoch=0)
         elif event == "epoch":
@@ -54,12 +56,12 @@ class RunJournal:
         elif event == "warning":
             self._update(warnings=self.status.get("warnings", 0) + 1)
 
-    def started(self, spec: RunSpec, resumed: bool, **machine: Any) -> None:
+    def started(self, spec: RunSpec, **machine: Any) -> None:
         """The run begins, or goes on."""
         self.spec = spec
         versions = {name: version(name) for name in ("torch", "torchtext", "numpy")}
         versions |= {"python": platform.python_version(), "platform": sys.platform}
-        self.tell("run_resumed" if resumed else "run_started", versions=versions, **machine)
+        self.tell("run_resumed" if self.resumed else "run_started", versions=versions, **machine)
         began = self.status.get("started", self.began)
         self._update(started=began, epochs=spec.training.epochs, doing="preparing the data", durable=True)
 
@@ -107,8 +109,11 @@ class RunJournal:
 
     def failed(self, cause: str, bad_input: bool) -> None:
         """State and cause go to the status first: a disk too full for another event may still take those."""
-        self._end("failed", cause=cause, bad_input=bad_input)
-        self.tell("run_failed", cause=cause)
+        try:
+            self._end("failed", cause=cause, bad_input=bad_input)
+            self.tell("run_failed", cause=cause)
+        except OSError as error:  # what failed the run can fail these too; the run then shows as orphaned
+            print(f"{cause}; nor could this be written: {error}", flush=True)
 
     @property
     def _spec(self) -> RunSpec:
@@ -140,3 +145,10 @@ class RunJournal:
     def _update(self, durable: bool = False, **fields: Any) -> None:
         self.status |= fields | {"updated": time.time()}
         rundir.write_status(self.run, self.status, durable=durable)
+
+
+def _log_line(event: str, fields: dict[str, Any]) -> str:
+    """An event as engine.log has it: `13:14:26 epoch seed=0 round=1 arm=ticket ... valid_accuracy=0.9134`."""
+    told = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in fields.items()}
+    words = [f"{name}={value}" for name, value in told.items() if isinstance(value, str | int)]
+    return " ".join([time.strftime("%H:%M:%S"), event, *words])

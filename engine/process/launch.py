@@ -20,7 +20,7 @@ _POLL = 0.02
 
 
 def new_run(runs: Path, spec: "RunSpec", progress: Callable[[str], None] = lambda _: None) -> Path:
-    """A queued run of this spec, once its dataset is known to be here and sound. Raises BadInput, and leaves nothing."""
+    """A queued run of this spec, once its dataset is known to be here and sound. Raises BadInput, leaving nothing."""
     from engine import spec as specs
     from engine.data import store
 
@@ -55,7 +55,11 @@ def _environment() -> dict[str, str]:
     """What the engine inherits: our environment, and a path on which it finds the same packages from any folder."""
     here = str(Path(__file__).resolve().parents[2])
     paths = [here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    moved = {name: str(Path(os.environ[name]).expanduser().absolute()) for name in ("LTH_RUNS", "LTH_DATA") if os.environ.get(name)}
+    moved = {
+        name: str(Path(os.environ[name]).expanduser().absolute())
+        for name in ("LTH_RUNS", "LTH_DATA")
+        if os.environ.get(name)
+    }
     return {
         # Threads that wait by spinning made a step 27 times slower on two cores that two other processes also used.
         "OMP_WAIT_POLICY": "PASSIVE",

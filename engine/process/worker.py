@@ -57,26 +57,31 @@ class _StopFlag:
 
 def work(run: Path, stop: _StopFlag) -> int:
     """The run from its lock to its last event; whatever goes wrong ends as a state and a cause in words."""
-    status = rundir.read_status(run)
-    resumed = (run / "events.jsonl").exists() and (run / "events.jsonl").stat().st_size > 0
-    journal: RunJournal | None = None
+    rundir.write_status(run, _started(rundir.read_status(run)), durable=True)
     try:
-        rundir.write_status(run, _started(status), durable=True)
         from engine.process.journal import RunJournal
         from engine.training import Stopped
 
         journal = RunJournal(run, lambda: stop.asked)
-        try:
-            _experiment(run, journal, resumed)
-        except Stopped:
-            journal.stopped()
-            return STOPPED
-        return DONE
-    except BadInput as error:
-        return _failed(run, journal, str(error), BAD_INPUT)
-    except Exception as error:  # noqa: BLE001  the engine's last line: nothing may end without a state
+    except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
         traceback.print_exc()
-        return _failed(run, journal, _cause(error), FAILED)
+        status = rundir.read_status(run) | {"state": "failed", "cause": _cause(error)}
+        rundir.write_status(run, status, durable=True)
+        return FAILED
+    try:
+        _experiment(run, journal)
+    except Stopped:
+        journal.stopped()
+        return STOPPED
+    except BadInput as error:
+        print(error, flush=True)
+        journal.failed(str(error), bad_input=True)
+        return BAD_INPUT
+    except Exception as error:  # noqa: BLE001  nothing may end without a state
+        traceback.print_exc()
+        journal.failed(_cause(error), bad_input=False)
+        return FAILED
+    return DONE
 
 
 def _started(status: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def _started(status: dict[str, Any]) -> dict[str, Any]:
     return kept | {"state": "running", "process": liveness.identity()}
 
 
-def _experiment(run: Path, journal: "RunJournal", resumed: bool) -> None:
+def _experiment(run: Path, journal: "RunJournal") -> None:
     """Read the spec, prepare the data, hand both to the experiment, and close with the verdict."""
     import torch
 
@@ -100,7 +105,7 @@ def _experiment(run: Path, journal: "RunJournal", resumed: bool) -> None:
     device = _device(spec.device)
     threads = spec.threads or _cores()
     torch.set_num_threads(threads)
-    journal.started(spec, resumed, device=str(device), threads=threads, grouping=training.GROUPING)
+    journal.started(spec, device=str(device), threads=threads, grouping=training.GROUPING)
 
     encoded = encoding.load(spec.data, journal.preparing)
     classes, vocabulary = len(encoded.class_names), len(encoded.vocabulary)
@@ -155,19 +160,6 @@ def _cause(error: Exception) -> str:
         return "out of memory; a smaller training.batch_size or model would fit"
     words = str(error).strip().splitlines()
     return f"{type(error).__name__}: {words[0] if words else 'no message'}"
-
-
-def _failed(run: Path, journal: "RunJournal | None", cause: str, code: int) -> int:
-    print(cause, file=sys.stderr)
-    try:
-        if journal is not None:
-            journal.failed(cause, code == BAD_INPUT)
-        else:
-            status = rundir.read_status(run)
-            rundir.write_status(run, status | {"state": "failed", "cause": cause, "bad_input": code == BAD_INPUT})
-    except OSError as error:  # the disk that failed the run can fail its status too; the log has both
-        print(f"the cause could not be written: {error}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Weights and masks on disk: safetensors throughout, so that nothing is ever unpickled, each file replaced atomically."""
+"""Weights and masks on disk: safetensors throughout, so nothing is ever unpickled; each file is replaced atomically."""
 
 from pathlib import Path
 

@@ -237,3 +237,14 @@ def trash(run: Path) -> Path:
             count += 1
         run.rename(target)
     return target
+
+
+def restore(runs: Path, text: str) -> Path:
+    """Bring back the run that `trash` moved away, by any unique part of its id (`@last`: the newest). BadInput."""
+    trashed = find(runs / ".trash", text)
+    target = runs / trashed.name
+    if target.exists():
+        raise BadInput(f"run: {trashed.name} is in {runs} already; rename or remove that one first.")
+    with _blamed_on(runs):
+        trashed.rename(target)
+    return target

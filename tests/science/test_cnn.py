@@ -102,7 +102,11 @@ def test_dropout_comes_from_its_generator_and_only_in_training():
 def test_kinds_of_layers():
     assert network.kinds(build(20, 3, SETTINGS)) == {
         "embedding.weight": "embedding",
-        **{f"convolutions.{i}.{part}": kind for i in range(3) for part, kind in (("weight", "encoder"), ("bias", "bias"))},
+        **{
+            f"convolutions.{i}.{part}": kind
+            for i in range(3)
+            for part, kind in (("weight", "encoder"), ("bias", "bias"))
+        },
         "head.weight": "head",
         "head.bias": "bias",
     }

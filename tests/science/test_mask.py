@@ -43,7 +43,9 @@ def test_global_pruning_removes_exactly_round_of_rate_times_alive_over_all_layer
         alive = sum(int(kept.sum()) for kept in mask.values())
         after = masks.prune(scores, mask, rate, "global")
         assert sum(int(kept.sum()) for kept in after.values()) == alive - round(rate * alive)
-        highest_gone = max((scores[n][mask[n] & ~after[n]].max().item() for n in mask if (mask[n] & ~after[n]).any()), default=-1)
+        highest_gone = max(
+            (scores[n][mask[n] & ~after[n]].max().item() for n in mask if (mask[n] & ~after[n]).any()), default=-1
+        )
         lowest_kept = min((scores[n][after[n]].min().item() for n in mask if after[n].any()), default=9)
         assert highest_gone <= lowest_kept
         mask = after

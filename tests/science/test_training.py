@@ -38,10 +38,14 @@ def start(module) -> Start:
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("schedule", ["constant", "linear"])
 def test_pruned_weights_stay_exactly_0(module, start, texts, decay, schedule):
-    weights = train({"ticket": start}, changed(weight_decay=decay, lr_schedule=schedule), module, texts)["ticket"].weights
+    weights = train({"ticket": start}, changed(weight_decay=decay, lr_schedule=schedule), module, texts)[
+        "ticket"
+    ].weights
     for name, kept in start.mask.items():
         assert not weights[name][~kept].any(), name
-        assert (weights[name][kept] != masks.apply(start.weights, start.mask)[name][kept]).any(), f"{name} was not trained"
+        assert (weights[name][kept] != masks.apply(start.weights, start.mask)[name][kept]).any(), (
+            f"{name} was not trained"
+        )
 
 
 def test_a_mask_that_keeps_everything_trains_identically_to_dense(module, texts):
@@ -57,7 +61,9 @@ def test_a_mask_that_keeps_everything_trains_identically_to_dense(module, texts)
 def test_training_repeats_bit_by_bit_and_leaves_its_start_alone(module, start, texts):
     before = {name: weight.clone() for name, weight in start.weights.items()}
     first = train({"ticket": start}, PLAN, module, texts)["ticket"]
-    again = train({"reinit": Start(network.draw(module, 9), start.mask), "ticket": start}, PLAN, module, texts)["ticket"]
+    again = train({"reinit": Start(network.draw(module, 9), start.mask), "ticket": start}, PLAN, module, texts)[
+        "ticket"
+    ]
     assert all(torch.equal(start.weights[name], before[name]) for name in before), "the rewind weights were trained on"
     assert all(torch.equal(first.weights[name], again.weights[name]) for name in before)
 

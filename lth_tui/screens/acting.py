@@ -1,0 +1,38 @@
+"""What can be done to a run from several screens: stopping it, after asking."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.process import launch
+from engine.record import history, rundir
+from lth_tui.screens.confirm import ConfirmScreen
+
+if TYPE_CHECKING:
+    from lth_tui.app import LthApp
+
+
+def ask_to_stop(app: "LthApp", run: Path, state: str) -> None:
+    """Ask, with one more key, whether a run shall end; a run that was asked already can be ended at once."""
+    if state not in rundir.ACTIVE:
+        app.say(f"This run is {state}: there is no engine to stop.")
+        return
+    now = state == "stopping"
+    if now:
+        question, yes = "End it at once?", "end it now"
+        about = f"{run.name} was asked to stop and is finishing its step. Killed, it loses the round it is in."
+    else:
+        question, yes = "Stop this run?", "stop it"
+        about = f"{run.name} ends cleanly; `lth resume {run.name[-4:]}` goes on from its last round."
+
+    def stop() -> None:
+        asked = launch.ask_to_stop(run, now=now)
+        history.fold(run.parent, run)
+        words = "Asked to stop; it finishes its step first." if asked else "No engine holds this run any more."
+        app.call_from_thread(app.say, words)
+        app.call_from_thread(app.look, True)
+
+    def answered(confirmed: bool | None) -> None:
+        if confirmed:
+            app.run_worker(stop, thread=True, group="stop", exit_on_error=False)
+
+    app.push_screen(ConfirmScreen(question, about, yes), answered)

@@ -1,0 +1,68 @@
+"""The keys that do something where one is: read from the bindings, so never out of date."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+_NAMES = {"pagedown": "PgDn", "pageup": "PgUp", "question_mark": "?", "slash": "/", "down": "↓", "up": "↑"}
+_NAMES |= {"left": "←", "right": "→", "escape": "Esc", "enter": "Enter", "space": "Space", "home": "Home", "end": "End"}
+
+
+class HelpScreen(ModalScreen[None]):
+    """One list of keys, those of what has the focus first."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter,f1", "dismiss", "Close", show=False)]
+
+    def __init__(self, behind: Screen) -> None:
+        super().__init__()
+        self.groups = groups(behind)
+
+    def compose(self) -> ComposeResult:
+        parts: list[tuple[str, str]] = []
+        for title, keys in self.groups:
+            parts += [(f"{title}\n", "bold $accent")]
+            parts += [piece for key, words in keys for piece in ((f"  {key:<14}", "$primary"), (f"{words}\n", ""))]
+            parts += [("\n", "")]
+        parts += [("Esc closes this. Runs go on when the app is closed.", "$foreground-muted")]
+        with VerticalScroll(id="help"):
+            yield Static(Content.assemble(*parts), markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#help").border_title = "Keys"
+
+    async def action_dismiss(self, result: None = None) -> None:
+        self.dismiss(result)
+
+
+def groups(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Titles, each with (keys, words): what is bound on a screen now, the same action's keys together."""
+    found: dict[str, dict[str, tuple[list[str], str]]] = {}
+    for key, active in screen.active_bindings.items():
+        node, binding = active.node, active.binding
+        title = _title(node)
+        if title and binding.description and active.enabled:
+            keys, _ = found.setdefault(title, {}).setdefault(binding.action, ([], binding.description))
+            if (shown := _shown(key)) not in keys:
+                keys.append(shown)
+    return [(title, [(" ".join(keys), text) for keys, text in of.values()]) for title, of in found.items()]
+
+
+def _title(node: object) -> str:
+    if title := getattr(node, "HELP_TITLE", ""):
+        return title
+    name = type(node).__name__
+    return {"LthApp": "Everywhere", "Table": "In a table", "Input": "", "Log": ""}.get(name, "")
+
+
+def _shown(key: str) -> str:
+    if key.startswith("ctrl+"):
+        return f"^{key[5:]}"
+    return _NAMES.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
+
+

@@ -1,0 +1,120 @@
+"""The end of a run's engine.log, followed as it grows."""
+
+import codecs
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Log
+
+from lth_tui import plain
+from lth_tui.widgets.topbar import TopBar
+
+TAIL = 64 * 1024  # bytes shown of what was written before
+LINES = 5_000
+
+
+class LogTail:
+    """Reads what is new in a log, from its last 64 KB on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = -1
+        self._begin()
+
+    def _begin(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def read(self) -> str:
+        """Safe text that was not read before; empty where there is none. Never raises on what the file is."""
+        try:
+            if not self.path.is_file():
+                return ""
+            with self.path.open("rb") as log:
+                size = log.seek(0, 2)
+                if self._offset > size:  # another file
+                    self._begin()
+                    self._offset = -1
+                if self._offset < 0:
+                    self._offset = max(0, size - TAIL)
+                log.seek(self._offset)
+                data = log.read(TAIL)
+                self._offset += len(data)
+        except OSError as error:
+            return "" if self._offset == -2 else self._trouble(error)
+        return plain.lines(self._decoder.decode(data), TAIL)
+
+    def _trouble(self, error: OSError) -> str:
+        self._offset = -2
+        return f"engine.log cannot be read ({error.strerror or error})\n"
+
+
+class LogScreen(Screen[None]):
+    """Follows the end until one scrolls up, and again from the end."""
+
+    HELP_TITLE = "In the log"
+    CSS_PATH = "log.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace,l", "app.pop_screen", "Back", key_display="Esc"),
+        Binding("f", "follow", "Follow"),
+        Binding("j", "scroll(1)", "Down", show=False),
+        Binding("k", "scroll(-1)", "Up", show=False),
+        Binding("g", "edge(0)", "First line", show=False),
+        Binding("G", "edge(1)", "Last line, and follow", show=False),
+    ]
+
+    class Grown(Message):
+        """There is more of the log."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    def __init__(self, run: Path) -> None:
+        super().__init__()
+        self.run_path = run
+        self.tail = LogTail(run / "engine.log")
+        self._reading = False
+
+    def compose(self) -> ComposeResult:
+        yield TopBar("runs", f"{self.run_path.name} › engine.log")
+        yield Log(max_lines=LINES, id="log")
+        yield Footer(show_command_palette=False, compact=True)
+
+    @property
+    def log_widget(self) -> Log:
+        return self.query_one("#log", Log)
+
+    def on_mount(self) -> None:
+        self.log_widget.border_title = "nothing in it yet"
+        self.log_widget.focus()
+        self.set_interval(1.0, self._tick)
+        self._tick()
+
+    def _tick(self) -> None:
+        if not self._reading and self.is_current:
+            self._reading = True
+            self.run_worker(self._read, thread=True, group="log", exit_on_error=False)
+
+    def _read(self) -> None:
+        try:
+            if text := self.tail.read():
+                self.post_message(self.Grown(text))
+        finally:
+            self._reading = False
+
+    def on_log_screen_grown(self, message: Grown) -> None:
+        self.log_widget.border_title = "the end of it, followed; f or G goes to the end"
+        self.log_widget.write(message.text)
+
+    def action_follow(self) -> None:
+        self.action_edge(1)
+
+    def action_edge(self, last: int) -> None:
+        (self.log_widget.scroll_end if last else self.log_widget.scroll_home)(animate=False)
+
+    def action_scroll(self, by: int) -> None:
+        self.log_widget.scroll_relative(y=by, animate=False)

@@ -1,0 +1,207 @@
+"""One run: what it is doing, its rounds as they come in, the chart, and the verdict."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from engine.record import rundir, summary
+from lth_tui import plain
+from lth_tui.screens import follow, words
+from lth_tui.screens.acting import ask_to_stop
+from lth_tui.screens.log import LogScreen
+from lth_tui.widgets.curves import Curves
+from lth_tui.widgets.table import Table
+from lth_tui.widgets.topbar import TopBar
+
+if TYPE_CHECKING:
+    from lth_tui.app import LthApp
+
+
+class RunScreen(Screen[None]):
+    """Follows one run directory, from its first second to long after its last."""
+
+    HELP_TITLE = "On this run"
+    CSS_PATH = "run.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace", "app.pop_screen", "Back", key_display="Esc"),
+        Binding("s", "stop", "Stop"),
+        Binding("l", "log", "Log"),
+        Binding("c", "chart", "Chart/table"),
+    ]
+
+    app: "LthApp"
+
+    class Seen(Message):
+        """The run has changed."""
+
+        def __init__(self, look: follow.Look) -> None:
+            super().__init__()
+            self.look = look
+
+    def __init__(self, run: Path) -> None:
+        super().__init__()
+        self.run_path = run
+        self.follower = follow.Follower(run)
+        self.look: follow.Look | None = None
+        self._looking = False
+        self._head: object = None
+        self._wants_chart = False
+
+    def compose(self) -> ComposeResult:
+        yield TopBar("runs", self.run_path.name)
+        yield Static(id="head", markup=False)
+        with Container(id="body"):
+            yield Table(follow.columns([]), key=lambda row: str(row.number), cells=lambda row: row.cells, id="rounds")
+            yield Curves(id="curves")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._tick)
+        self._tick()
+
+    def _tick(self) -> None:
+        if not self._looking and (self.is_current or self.look is None):
+            self._looking = True
+            self.run_worker(self._read, thread=True, group="follow", exit_on_error=False)
+
+    def _read(self) -> None:
+        try:
+            if (look := self.follower.look()) is not None:
+                self.post_message(self.Seen(look))
+        finally:
+            self._looking = False
+
+    def on_run_screen_seen(self, message: Seen) -> None:
+        self.look = message.look
+        self._show()
+
+    def on_resize(self, _: events.Resize) -> None:
+        self._arrange()
+        self.call_after_refresh(self._show)
+
+    def _show(self) -> None:
+        if self.look is None:
+            return
+        head = self._headline(self.look)
+        if (said := (str(head.plain), head.spans)) != self._head:
+            self._head = said
+            self.query_one("#head", Static).update(head)
+        arms = summary.arms_of(self.look.view["spec"])
+        table = self.query_one("#rounds", Table)
+        table.set_columns(follow.columns(arms))
+        table.show(follow.rows(self.look))
+        self.query_one("#curves", Curves).show(self.look.view["rounds"], arms)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Table and chart side by side, one above the other, or the one that is wanted, as there is room."""
+        rounds = len(self.query_one("#rounds", Table).items) + 1
+        used = self.query_one("#head", Static).size.height + 2
+        room = self.size.height - used - rounds
+        drawable = self.look is not None and any("dense" not in one["arms"] for one in self.look.view["rounds"])
+        beside, below = self.size.width >= 150, room >= 9
+        self.set_class(beside and drawable, "-beside")
+        self.set_class(not beside and below and drawable, "-below")
+        self.set_class(not beside and not below and self._wants_chart and drawable, "-chart")
+
+    # The head: state, doing, progress, verdict or cause, warnings
+
+    def _headline(self, look: follow.Look) -> Content:
+        view, status = look.view, look.status
+        state = view["state"]
+        text, tone = words.state(state)
+        parts: list[tuple[str, str]] = [(f"{text}  ", f"bold {words.COLOURS[tone]}")]
+        parts += [(self._what(view), "$foreground-muted"), ("\n", "")]
+        width = max(self.size.width - 2, 10)
+        progress = view["progress"]
+        fraction = progress["fraction"] if state != "finished" else 1.0
+        if fraction is not None and state not in ("queued",):
+            tail = f" {100 * fraction:3.0f} %"
+            if progress["trainings"]:
+                tail += f"  {progress['trained']:,} of {progress['trainings']:,} trainings"
+            pieces = words.bar(fraction, max(min(width - len(tail), 60), 4), "live" if state in rundir.ACTIVE else "dim")
+            parts += [(one, words.COLOURS[shade]) for one, shade in pieces] + [(f"{tail}\n", "")]
+        if doing := self._doing(look):
+            parts += [(f"{doing}\n", "")]
+        parts += self._words(view, status)
+        warnings = [plain.line(one, 300) for one in view["warnings"]]
+        if view["events_skipped"]:
+            warnings.append(f"{words.count(view['events_skipped'], 'event')} could not be read and were passed over")
+        most = 1 if self.size.height < 30 else 4
+        for warning in warnings[:most]:
+            parts += [(f"⚠ {warning}", "$warning"), ("\n", "")]
+        if len(warnings) > most:
+            parts += [(f"⚠ and {words.count(len(warnings) - most, 'more warning')}\n", "$warning")]
+        return Content.assemble(*parts).rstrip()
+
+    def _what(self, view: dict) -> str:
+        spec = view["spec"]
+        names = " × ".join(plain.line(summary.named(spec, part) or "?", 40) for part in ("model", "data", "schedule"))
+        device = view["machine"]["device"]
+        on = f" · on {plain.line(device, 20)}" if device else ""
+        return f"{names} · {words.count(len(view['seeds']), 'seed')}{on}"
+
+    def _doing(self, look: follow.Look) -> str:
+        status, view = look.status, look.view
+        if view["state"] not in rundir.ACTIVE:
+            return ""
+        parts = []
+        seeds, seed = view["seeds"], status.get("seed")
+        if seed in seeds:
+            parts.append(f"seed {seeds.index(seed) + 1} of {len(seeds)}")
+        if (number := status.get("round")) is not None:
+            parts.append(f"round {number} of {summary.rounds_of(view['spec']) or '?'}")
+        if arm := status.get("arm"):
+            parts.append(plain.line(arm, 20))
+        if status.get("epoch") and status.get("epochs"):
+            parts.append(f"epoch {status['epoch']} of {status['epochs']}")
+        doing = status.get("doing")
+        if isinstance(doing, str) and not parts:
+            parts.append(plain.line(doing, 80))
+        left = words.duration(status.get("progress", {}).get("seconds_left"))
+        if left:
+            parts.append(f"about {left} left")
+        if view["state"] == "stopping":
+            parts.append("stopping after this step")
+        return " · ".join(parts)
+
+    def _words(self, view: dict, status: dict) -> list[tuple[str, str]]:
+        """The verdict, or why there is none."""
+        state = view["state"]
+        verdict = view["verdict"] if isinstance(view["verdict"], dict) else {}
+        sentence = verdict.get("sentence") or status.get("sentence")
+        if state == "failed":
+            return [(f"✗ {plain.line(view['cause'] or 'nobody knows why')}\n", "bold $error")]
+        if sentence and state == "finished":
+            won = verdict.get("winning_ticket")
+            tone = "$success" if won is True else "$warning" if won is False else "$accent"
+            return [(f"{plain.line(sentence)}\n", f"bold {tone}")]
+        if state == "orphaned":
+            again = f"lth resume {self.run_path.name[-4:]}"
+            return [(f"Its engine is gone (killed, or the machine went down). `{again}` goes on from its last round.\n", "$warning")]
+        if state == "stopped":
+            return [(f"Stopped; what is done stays. `lth resume {self.run_path.name[-4:]}` goes on.\n", "$foreground-muted")]
+        if state == "queued":
+            return [("Not started yet.\n", "$foreground-muted")]
+        return []
+
+    # What can be done
+
+    def action_stop(self) -> None:
+        if self.look is not None:
+            ask_to_stop(self.app, self.run_path, self.look.view["state"])
+
+    def action_log(self) -> None:
+        self.app.push_screen(LogScreen(self.run_path))
+
+    def action_chart(self) -> None:
+        self._wants_chart = not self._wants_chart
+        self._arrange()

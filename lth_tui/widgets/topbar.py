@@ -1,0 +1,42 @@
+"""The line at the top: the places one can be, where one is, and how many runs are at work."""
+
+from textual import events
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from lth_tui import plain
+from lth_tui.keys import PLACES
+
+
+class TopBar(Widget, can_focus=False):
+    """`lth  1 Launch  2 Runs › id              ● 2 running`"""
+
+    running: reactive[int] = reactive(0)
+
+    def __init__(self, place: str, within: str = "") -> None:
+        super().__init__()
+        self.place = place
+        self.within = plain.line(within, 200)
+
+    def render(self) -> Content:
+        parts: list[tuple[str, str]] = [(" lth ", "bold $accent")]
+        for name, (key, title) in PLACES.items():
+            here = name == self.place
+            parts += [(f" {key} ", "$accent" if here else "$foreground-muted")]
+            parts += [(f"{title} ", "bold" if here else "$foreground-muted")]
+        if self.within:
+            parts += [("› ", "$foreground-muted"), (self.within, "bold")]
+        right = f"● {self.running} running " if self.running else ""
+        room = self.size.width - sum(Content(text).cell_length for text, _ in parts) - len(right)
+        if right and room >= 1:
+            parts += [(" " * room, ""), (right, "$primary")]
+        return Content.assemble(*parts)
+
+    async def on_click(self, event: events.Click) -> None:
+        at = 5
+        for name, (_, title) in PLACES.items():
+            end = at + 4 + len(title)
+            if at <= event.x < end:
+                await self.app.run_action(f"go('{name}')")
+            at = end

@@ -1,0 +1,246 @@
+"""The engine process: alive by its lock, stopped when asked, orphaned when killed, and going on to the same numbers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from engine import spec as specs
+from engine.places import runs_root
+from engine.process import launch
+from engine.record import checkpoint, events, rundir, summary
+
+SETTINGS = {
+    "model.embedding_dim": 8, "model.filters": 8, "model.widths": "2,3", "data.min_count": 1,
+    "training.epochs": 2, "training.learning_rate": 0.01, "schedule.rounds": 2, "schedule.rate": 0.5, "threads": 1,
+}  # fmt: skip
+
+
+def new_run(**changes) -> Path:
+    seeds = changes.pop("seeds", 1)
+    return launch.new_run(runs_root(), specs.compose("cnn", "ag_news", seeds=seeds, settings=SETTINGS | changes))
+
+
+def long_run() -> Path:
+    """A run that would take minutes."""
+    return new_run(**{"training.epochs": 10_000})
+
+
+def until(condition, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def numbers(run: Path) -> dict:
+    """What the trainings of a run came to, without times."""
+    trained = [e for e in events.read(run / events.FILE).events if e["event"] == "trained"]
+    own = ("seq", "time", "seconds", "crc32")
+    return {(e["seed"], e["round"], e["arm"]): {k: v for k, v in e.items() if k not in own} for e in trained}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """One run to its end, shared by the tests that only look at it."""
+    from tests.conftest import write_news
+
+    folder = tmp_path_factory.mktemp("finished")
+    write_news(folder / "data" / "ag_news")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, part in (("LTH_RUNS", "runs"), ("LTH_DATA", "data"), ("XDG_CACHE_HOME", "cache")):
+            patch.setenv(name, str(folder / part))
+        run = new_run(seeds=3)
+        assert launch.start(run).wait() == 0, (run / "engine.log").read_text()
+    return run
+
+
+def test_a_finished_run_shows_every_round_arm_and_seed(finished):
+    shown = summary.show(finished)
+    assert shown["state"] == "finished"
+    assert [r["round"] for r in shown["rounds"]] == [0, 1, 2]
+    assert [round(r["sparsity"], 2) for r in shown["rounds"]] == [0.0, 0.5, 0.75]
+    assert list(shown["rounds"][1]["arms"]) == ["ticket", "reinit", "shuffle"]
+    for entry in shown["rounds"]:
+        for metrics in entry["arms"].values():
+            for name in ("valid_accuracy", "test_accuracy", "test_macro_f1", "test_loss", "best_epoch", "seconds"):
+                assert len(metrics[name]) == 3
+                assert None not in metrics[name]
+    assert shown["verdict"]["seeds"] == 3
+    assert shown["verdict"]["sentence"]
+    assert shown["data"] | {"train": 216, "valid": 24, "test": 80, "classes": 4} == shown["data"]
+    assert shown["machine"]["threads"] == 1
+    assert shown["machine"]["grouping"] == "one after another"
+    assert shown["events_skipped"] == 0
+
+
+def test_a_finished_run_left_a_ticket_for_every_seed_and_round(finished):
+    for seed in (0, 1, 2):
+        rewind = checkpoint.load_rewind(finished, seed)
+        number, mask, trained = checkpoint.load_standing(finished, seed)
+        assert number == 2
+        last = checkpoint.load_mask(finished, seed, 2)
+        assert list(last) == list(mask)
+        assert all((last[name] == mask[name]).all() for name in mask)
+        assert not any(trained[name][~mask[name]].any() for name in mask)
+        assert rewind.keys() == trained.keys()
+        first = checkpoint.load_mask(finished, seed, 1)
+        assert all((first[name] | ~last[name]).all() for name in last), "masks are nested"
+
+
+def test_files_are_the_users_own(finished):
+    for path in [finished, *finished.rglob("*")]:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_the_engine_is_alone_in_a_session_without_a_terminal(news):
+    run = long_run()
+    engine = launch.start(run)
+    try:
+        assert rundir.state(run) == "running"
+        assert os.getsid(engine.pid) == engine.pid
+        assert os.readlink(f"/proc/{engine.pid}/fd/0") == "/dev/null"
+        assert os.readlink(f"/proc/{engine.pid}/fd/1") == str(run / "engine.log")
+        os.kill(engine.pid, signal.SIGHUP)
+        os.kill(engine.pid, signal.SIGINT)
+        time.sleep(0.2)
+        assert engine.poll() is None
+    finally:
+        engine.kill()
+        engine.wait()
+
+
+def test_a_worker_called_from_a_terminal_starts_a_session_of_its_own(news):
+    run = new_run(**{"schedule.rounds": 1})
+    command = [sys.executable, "-m", "engine.process.worker", str(run)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert rundir.state(run) == "finished"
+    process = rundir.read_status(run)["process"]["pid"]
+    assert process != done
+
+
+def test_a_second_engine_is_refused(news):
+    run = long_run()
+    engine = launch.start(run)
+    try:
+        with pytest.raises(launch.LaunchFailed, match="held by another engine"):
+            launch.start(run)
+        assert rundir.state(run) == "running"
+    finally:
+        engine.kill()
+        engine.wait()
+
+
+def test_killed_at_any_moment_it_is_orphaned_readable_and_goes_on_to_the_same_numbers(news, finished):
+    run = new_run(seeds=3)
+    kills = 0
+    for delay in (0.0, 0.3, 0.1, 0.6, 0.2):
+        engine = launch.start(run)
+        until(lambda gone=engine.poll: numbers(run) or gone() is not None)
+        time.sleep(delay)
+        if engine.poll() is not None:
+            break
+        engine.kill()
+        kills += 1
+        began = time.monotonic()
+        engine.wait()
+        assert rundir.state(run) == "orphaned"
+        assert time.monotonic() - began < 2
+        shown = summary.show(run)
+        assert shown["state"] == "orphaned"
+        assert shown["events_skipped"] == 0
+        done = [e for e in events.read(run / events.FILE).events if e["event"] == "round_finished"]
+        for event in done:
+            assert checkpoint.load_mask(run, event["seed"], event["round"])
+    assert kills >= 2
+    if rundir.state(run) != "finished":
+        assert launch.start(run).wait() == 0
+    assert numbers(run) == numbers(finished)
+    whole, again = summary.show(finished), summary.show(run)
+    assert again["verdict"] == whole["verdict"]
+    for seed in (0, 1, 2):
+        one, other = checkpoint.load_standing(finished, seed), checkpoint.load_standing(run, seed)
+        assert all((one[2][name] == other[2][name]).all() for name in one[2])
+
+
+def test_asked_to_stop_it_stops_within_a_step_and_says_so(news):
+    run = long_run()
+    engine = launch.start(run)
+    until(lambda: rundir.read_status(run).get("epoch"))
+    assert launch.ask_to_stop(run)
+    assert engine.wait(timeout=30) == 130
+    assert rundir.state(run) == "stopped"
+    assert events.read(run / events.FILE).events[-1]["event"] == "run_stopped"
+
+
+def test_stop_now_kills_the_whole_group(news):
+    run = long_run()
+    engine = launch.start(run)
+    assert launch.ask_to_stop(run, now=True)
+    assert engine.wait(timeout=30) == -signal.SIGKILL
+    assert rundir.state(run) == "orphaned"
+
+
+def test_no_process_but_the_runs_own_engine_is_ever_signalled(news):
+    run = new_run()
+    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        from engine.record import liveness
+
+        rundir.write_status(run, {"state": "running", "process": liveness.identity(bystander.pid)})
+        assert not launch.ask_to_stop(run), "alive and known, but it does not hold the lock"
+        assert not launch.ask_to_stop(run, now=True)
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_spec_of_a_newer_version_fails_in_one_sentence(news):
+    run = new_run()
+    spec = orjson.loads((run / "spec.json").read_bytes()) | {"version": 2}
+    (run / "spec.json").write_bytes(orjson.dumps(spec))
+    assert launch.start(run).wait() == 2
+    status = rundir.read_status(run)
+    assert status["state"] == "failed"
+    assert "version 2" in status["cause"]
+    assert "upgrade" in status["cause"]
+    assert "Traceback" not in (run / "engine.log").read_text()
+
+
+def test_an_unexpected_error_is_a_state_a_cause_and_a_traceback_in_the_log(news, tmp_path):
+    run = new_run()
+    (run / "tickets").rmdir()
+    (run / "tickets").write_text("in the way")
+    assert launch.start(run).wait() == 1
+    status = rundir.read_status(run)
+    assert status["state"] == "failed"
+    assert "NotADirectoryError" in status["cause"]
+    assert "Traceback" in (run / "engine.log").read_text()
+    assert summary.show(run)["cause"] == status["cause"]
+
+
+def test_a_damaged_checkpoint_is_told_and_its_seed_begins_again(news):
+    run = new_run(**{"schedule.rounds": 1})
+    assert launch.start(run).wait() == 0
+    before = numbers(run)
+    path = run / "checkpoints" / "seed-0.safetensors"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    rundir.write_status(run, rundir.read_status(run) | {"state": "stopped"})
+    assert launch.start(run).wait() == 0
+    assert any("seed 0 begins again" in words for words in summary.show(run)["warnings"])
+    assert numbers(run) == before
+
+
+def test_an_engine_that_cannot_begin_is_a_failed_run_with_its_last_words(news, monkeypatch):
+    run = new_run()
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(launch.LaunchFailed):
+        launch.start(run)
+    assert rundir.state(run) == "failed"
