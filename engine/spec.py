@@ -1,5 +1,6 @@
 """RunSpec: what a run is. Validated when composed and when loaded; every error is one sentence."""
 
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -148,6 +149,7 @@ class RunSpec(_Strict):
         return 1 - (1 - self.schedule.rate) ** round_number
 
 
+@cache
 def _settings(model: str) -> type[ModelSpec]:
     """The pydantic model of a model's settings, made from its card."""
     card = catalog.card("model", catalog.MODELS, model)
@@ -267,7 +269,9 @@ def sentence(error: ValidationError) -> str:
         return f"{field}: there is no such setting; remove it."
     given = repr(first["input"])
     given = given if len(given) <= 80 else given[:77] + "..."
-    wanted = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    wanted = first["msg"].removeprefix("Input should be ")
+    if first["type"] == "string_pattern_mismatch":
+        wanted = "auto, cpu, cuda or, say, cuda:1"  # the one field with a pattern is the device
     return f"{field}: {given} given; it should be {wanted}."
 
 

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.worker import Worker, WorkerState
 
 from engine import places
 from engine.errors import BadInput
@@ -59,8 +60,8 @@ class LthApp(App[None]):
     CSS_PATH = "app.tcss"
     MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {"launch": LaunchScreen, "runs": RunsScreen}
     BINDINGS: ClassVar[list[BindingType]] = GLOBAL
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (110, "-wide"), (150, "-broad")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (30, "-tall")]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (34, "-tall")]
 
     class Listed(Message):
         """The runs, as they are now; a notice where the index or the folder is in trouble."""
@@ -142,6 +143,12 @@ class LthApp(App[None]):
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """What goes wrong in the background is told, not swallowed, and the app goes on."""
+        if event.state is WorkerState.ERROR:
+            error = event.worker.error
+            self.say(f"something went wrong in the background ({type(error).__name__}: {error})", "error")
 
     def say(self, text: str, severity: str = "information") -> None:
         """A short notice in the corner; foreign text is made safe, and nothing in it is markup."""

@@ -21,7 +21,12 @@ FIELDS = {  # a field of the form -> its label; dotted ones are paths of the spe
 }
 ARMS = ("ticket", "reinit", "shuffle")
 DEFAULT_SEEDS = 3
-_PLACES = {"model": "model", "dataset": "dataset", "schedule": "schedule", "arm": "arms"}  # a sentence's field -> a list
+_PLACES = {
+    "model": "model",
+    "dataset": "dataset",
+    "schedule": "schedule",
+    "arm": "arms",
+}  # a sentence's field -> a list
 
 
 @dataclass(frozen=True)
@@ -101,23 +106,20 @@ def check(choice: Choice) -> Checked:
                 choice.model, choice.dataset, choice.schedule, list(choice.arms), seeds=seeds, settings=settings
             )
         except BadInput as error:
-            place = _place(str(error), further)
-            errors.setdefault(place, str(error))
-            path = next((path for path in settings if path == str(error).partition(":")[0]), None)
-            path = path or next((path for path in further if repr(path) in str(error)), None)
-            if path is None:
+            name = str(error).partition(":")[0]
+            errors.setdefault(FURTHER if name in further else place(str(error)), str(error))
+            path = name if name in settings else next((path for path in further if repr(path) in str(error)), None)
+            if path not in settings:
                 break
             del settings[path]
     ladder = tuple(spec.sparsity(number) for number in range(1, spec.schedule.rounds + 1)) if spec else ()
     return Checked(None if errors else spec, errors, command, ladder)
 
 
-def _place(sentence: str, further: dict[str, str]) -> str:
+def place(sentence: str) -> str:
     """The field or list that a sentence is about; what is on neither stands at the further settings."""
     name = sentence.partition(":")[0]
-    if name in FIELDS and name not in further:
-        return name
-    return _PLACES.get(name, FURTHER)
+    return name if name in FIELDS else _PLACES.get(name, FURTHER)
 
 
 def _seeds(text: str) -> int:

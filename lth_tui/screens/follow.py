@@ -41,7 +41,7 @@ class Follower:
         self._seen = seen
         snapshot = self._snapshot or summary.Snapshot()
         spec = rundir.read_json(self.run / "spec.json")
-        view = summary.view(self.run, state, spec, snapshot, self._bad, status.get("cause"))
+        view = summary.view(self.run, state, spec, snapshot, bad=self._bad, cause=status.get("cause"))
         if trouble:
             view["warnings"] = [trouble, *view["warnings"]]
         live = _live(snapshot, self.run) if state in rundir.ACTIVE else {}
@@ -77,7 +77,11 @@ class RoundRow:
 
 def columns(arms: list[str]) -> list[Column]:
     """The rounds table's columns, for the arms of a run."""
-    shown = [Column(plain.line(arm, 12), 11, right=True, grow=1, most=16, keep=80 - place) for place, arm in enumerate(arms)]
+    shown = []
+    for place, arm in enumerate(arms):
+        marker, colour = chart.style_of(place)  # as in the chart
+        title = ((f"{marker} {plain.line(arm, 12)}", colour),)
+        shown.append(Column(title, 11, right=True, grow=1, most=16, keep=80 - place))
     return [
         Column("round", 6, right=True),
         Column("sparsity", 8, right=True, keep=90),

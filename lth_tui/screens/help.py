@@ -64,5 +64,3 @@ def _shown(key: str) -> str:
     if key.startswith("ctrl+"):
         return f"^{key[5:]}"
     return _NAMES.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
-
-

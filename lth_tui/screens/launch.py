@@ -17,7 +17,7 @@ from textual.widgets import Button, Footer, Input, Label, Static
 from engine import catalog
 from engine.errors import BadInput
 from engine.process import launch
-from engine.record import history, rundir
+from engine.record import history
 from lth_tui import plain
 from lth_tui.screens import choice as choices
 from lth_tui.screens import words
@@ -84,19 +84,19 @@ class LaunchScreen(Screen[None]):
             super().__init__()
             self.entries, self.trouble = entries, trouble
 
-    class Sound(Message):
-        """The dataset is here and well formed: the run can start."""
+    class Estimated(Message):
+        """How long a spec would take, in words."""
 
-        def __init__(self, spec: "RunSpec") -> None:
+        def __init__(self, spec: "RunSpec", words: str) -> None:
             super().__init__()
-            self.spec = spec
+            self.spec, self.words = spec, words
 
     class Refused(Message):
-        """The launch came to nothing, for a reason in words; about a list or field of the form, or about none."""
+        """The launch came to nothing, for a reason in words; because of what was chosen, or of none of that."""
 
-        def __init__(self, sentence: str, place: str = "") -> None:
+        def __init__(self, sentence: str, chosen: choices.Choice | None = None) -> None:
             super().__init__()
-            self.sentence, self.place = sentence, place
+            self.sentence, self.chosen = sentence, chosen
 
     class Launched(Message):
         """An engine holds the run's lock."""
@@ -109,7 +109,8 @@ class LaunchScreen(Screen[None]):
         super().__init__()
         self.ready = False  # the spec's code is imported and the datasets are listed
         self.at_work = ""  # what a launch is doing, in words
-        self.refusal: tuple[str, str, str] | None = None  # place, name it was about, sentence
+        self.refusal: tuple[choices.Choice, str] | None = None  # what was refused, and why
+        self.estimated: tuple[RunSpec | None, str] = (None, "")
         self.arms = list(choices.ARMS)
         self.usual: dict[str, str] = {}
         self.checked: choices.Checked | None = None
@@ -119,10 +120,12 @@ class LaunchScreen(Screen[None]):
         yield TopBar("launch")
         with VerticalScroll(id="form", can_focus=False):
             with Horizontal(id="lists"):
-                yield _list("model", [Column("", 5, grow=1, most=12), Column("", 10, grow=20, keep=1)], _model)
+                yield _list("model", [Column("", 5, grow=1, most=12), Column("", 24, grow=20, keep=1)], _model)
                 yield _list("dataset", DATASET_COLUMNS, self._dataset)
                 yield _list("schedule", SCHEDULE_COLUMNS, _schedule)
-                yield _list("arms", [Column("", 3), Column("", 8, grow=1, most=11), Column("", 10, grow=20, keep=1)], self._arm)
+                yield _list(
+                    "arms", [Column("", 3), Column("", 8, grow=1, most=11), Column("", 24, grow=20, keep=1)], self._arm
+                )
             yield Static(id="about", markup=False)
             yield Static(id="wrong", markup=False)
             with Horizontal(id="lower"):
@@ -160,7 +163,9 @@ class LaunchScreen(Screen[None]):
         try:
             self.post_message(self.Listing(store.listing()))
         except Exception as error:  # noqa: BLE001  whatever a folder holds, the form stays usable
-            self.post_message(self.Listing([], f"the datasets could not be looked at ({type(error).__name__}: {error})"))
+            self.post_message(
+                self.Listing([], f"the datasets could not be looked at ({type(error).__name__}: {error})")
+            )
 
     def on_launch_screen_listing(self, message: Listing) -> None:
         self.entries = {entry["name"]: entry for entry in message.entries}
@@ -229,9 +234,9 @@ class LaunchScreen(Screen[None]):
         self.checked = choices.check(now)
         errors = dict(self.checked.errors)
         if self.refusal is not None:
-            place, about, sentence = self.refusal
-            if about == getattr(now, place, about) and place in LISTS:
-                errors.setdefault(place, sentence)
+            refused, sentence = self.refusal
+            if refused == now:
+                errors.setdefault(choices.place(sentence), sentence)
             else:
                 self.refusal = None
         hints = choices.hints(now.model)
@@ -240,10 +245,34 @@ class LaunchScreen(Screen[None]):
         for name in LISTS:
             self.table(name).set_class(name in errors, "-wrong")
         wrong = next((errors[name] for name in LISTS if name in errors), "")
+        if not wrong and not self.entries.get(now.dataset, {}).get("here", True):
+            wrong = f"{now.dataset} is not on this machine; bring it here with: lth data import {now.dataset} PATH"
         line = self.query_one("#wrong", Static)
         line.update(Content(plain.line(wrong)))
         line.set_class(bool(wrong), "-on")
+        self._estimate()
         self._redraw()
+
+    # How long it would take, from what this machine measured before
+
+    def _estimate(self) -> None:
+        spec = self.checked.spec if self.checked else None
+        if spec is not None and spec != self.estimated[0]:
+            self.estimated = (spec, "")
+            self.run_worker(lambda: self._measure(spec), thread=True, group="pace", exclusive=True, exit_on_error=False)
+
+    def _measure(self, spec: "RunSpec") -> None:
+        from engine.record import pace
+
+        cost = pace.seconds_an_epoch(self.app.runs, spec.model_dump(mode="json"))
+        if cost is not None:
+            text = words.duration(cost * spec.training.epochs * spec.trainings)
+            self.post_message(self.Estimated(spec, f"at most {text} on this machine"))
+
+    def on_launch_screen_estimated(self, message: Estimated) -> None:
+        if message.spec == self.estimated[0]:
+            self.estimated = (message.spec, message.words)
+            self._redraw()
 
     # The words on it
 
@@ -267,7 +296,9 @@ class LaunchScreen(Screen[None]):
         focused = next((name for name in LISTS if self.table(name).has_focus), "")
         said = {name: _said(self.table(name).item, self.entries) for name in LISTS}
         if self.app.size.height >= 34:
-            parts = [(f"{name:<9}", "$accent") if part == 0 else (f"{said[name]}\n", "") for name in LISTS for part in (0, 1)]
+            parts = [
+                (f"{name:<9}", "$accent") if part == 0 else (f"{said[name]}\n", "") for name in LISTS for part in (0, 1)
+            ]
             return Content.assemble(*parts).rstrip()
         name = focused or "schedule"
         return Content.assemble((f"{name} ", "$accent"), (said[name], "$foreground-muted"))
@@ -281,7 +312,9 @@ class LaunchScreen(Screen[None]):
             blocks = "".join(_BLOCKS[max(1, round(8 * (1 - step)))] for step in (0.0, *steps[:19]))
             shown = [f"{100 * step:.3g}" for step in steps]
             shown = shown if len(shown) <= 10 else [*shown[:8], "…", shown[-1]]
-            return Content.assemble((f"{blocks}  ", "$primary"), (f"visits {' '.join(shown)} % sparsity", "$foreground-muted"))
+            return Content.assemble(
+                (f"{blocks}  ", "$primary"), (f"visits {' '.join(shown)} % sparsity", "$foreground-muted")
+            )
         rows = max(4, min(len(steps), self.size.height - 20))
         picked = list(enumerate(steps, 1))
         if len(picked) > rows:
@@ -292,7 +325,11 @@ class LaunchScreen(Screen[None]):
                 parts += [("      …\n", "$foreground-muted")]
                 continue
             left = max(1, round(24 * (1 - step)))
-            parts += [(f"{number:>4}  ", "$foreground-muted"), ("█" * left, "$primary"), ("░" * (24 - left), "$foreground-muted")]
+            parts += [
+                (f"{number:>4}  ", "$foreground-muted"),
+                ("█" * left, "$primary"),
+                ("░" * (24 - left), "$foreground-muted"),
+            ]
             parts += [(f" {100 * step:5.1f} %\n", "")]
         return Content.assemble(*parts).rstrip()
 
@@ -302,13 +339,16 @@ class LaunchScreen(Screen[None]):
         if self.checked is None:
             return Content.assemble(("reading the menu", "$foreground-muted"))
         spec = self.checked.spec
+        command = plain.line(self.checked.command, 1000)
         if spec is None:
-            first = ("something above is not right yet", "$error")
+            first, note, tone = ("something above is not right yet", "$error"), "", "$foreground-muted"
         else:
-            each = f"{words.count(len(spec.seeds), 'seed')} × (1 dense + {words.count(spec.schedule.rounds, 'round')} × {words.count(len(spec.arms), 'arm')})"
-            first = (f"{words.count(spec.trainings, 'training')}", "bold")
-            return Content.assemble(first, (f" = {each}\n", "$foreground-muted"), ("$ ", "$accent"), plain.line(self.checked.command, 1000))
-        return Content.assemble(first, "\n", ("$ ", "$foreground-muted"), (plain.line(self.checked.command, 1000), "$foreground-muted"))
+            first, tone = (words.count(spec.trainings, "training"), "bold"), ""
+            arms = f"{words.count(spec.schedule.rounds, 'round')} × {words.count(len(spec.arms), 'arm')}"
+            note = f" = {words.count(len(spec.seeds), 'seed')} × (1 dense + {arms})"
+            if self.estimated[1] and self.size.width >= 100:
+                note += f", {self.estimated[1]}"
+        return Content.assemble(first, (f"{note}\n", "$foreground-muted"), ("$ ", "$accent"), (command, tone))
 
     # Keys
 
@@ -342,7 +382,9 @@ class LaunchScreen(Screen[None]):
         if table.key == "ticket":
             self.app.say("The ticket is always trained: the other arms use its mask.")
             return
-        self.arms = [name for name in self.arms if name != table.key] if table.key in self.arms else [*self.arms, table.key]
+        self.arms = (
+            [name for name in self.arms if name != table.key] if table.key in self.arms else [*self.arms, table.key]
+        )
         table.repaint()
         if self.ready:
             self._check()
@@ -358,58 +400,43 @@ class LaunchScreen(Screen[None]):
             wrong = next((field for field in self.query(Field) if field.error), None)
             (wrong.input if wrong else self.table("dataset")).focus()
             return
-        spec = self.checked.spec
-        self._say_at_work(f"making sure of {spec.data.name}")
-        # Reading a corpus can take ten seconds: a daemon, so that quitting need not wait for it.
-        threading.Thread(target=self._validate, args=(spec,), daemon=True, name="validate").start()
+        self._say_at_work(f"making sure of {self.checked.spec.data.name}")
+        # Reading a corpus can take ten seconds: a daemon, so that quitting need not wait for it. An engine, once it is
+        # started, needs nobody.
+        threading.Thread(target=self._launch, args=(self.checked.spec, self.choice()), daemon=True).start()
 
     def _say_at_work(self, text: str) -> None:
         self.at_work = text
         self._redraw()
 
-    def _validate(self, spec: "RunSpec") -> None:
-        from engine.data import store
-
+    def _launch(self, spec: "RunSpec", chosen: choices.Choice) -> None:
         answer: Message
         try:
-            store.validate(spec.data.name, lambda text: self.app.call_from_thread(self._say_at_work, f"{text}, a few seconds"))
-            answer = self.Sound(spec)
-        except BadInput as error:
-            answer = self.Refused(str(error), "dataset")
-        except Exception as error:  # noqa: BLE001  a thread's errors are seen by nobody
-            answer = self.Refused(f"{spec.data.name} could not be read ({type(error).__name__}: {error})")
-        with suppress(RuntimeError):  # the app is gone
-            self.post_message(answer)
-
-    def on_launch_screen_sound(self, message: Sound) -> None:
-        self._say_at_work("starting the engine")
-        self.run_worker(lambda: self._start(message.spec), thread=True, group="launch", exit_on_error=False)
-
-    def _start(self, spec: "RunSpec") -> None:
-        from engine import spec as specs
-
-        root = self.app.runs
-        try:
-            run = rundir.create(root, specs.dump(spec), spec.model.name, spec.data.name, spec.schedule.name)
+            run = launch.new_run(self.app.runs, spec, lambda text: self._tell(f"{text}, a few seconds the first time"))
+            self._tell("starting the engine")
             try:
                 self.app.engines.append(launch.start(run))
             finally:
-                history.fold(root, run)
+                history.fold(run.parent, run)
+            answer = self.Launched(run)
         except BadInput as error:
-            self.post_message(self.Refused(str(error)))
+            answer = self.Refused(str(error), chosen)
         except launch.LaunchFailed as error:
-            self.post_message(self.Refused(f"The engine did not start: {error}"))
-        except OSError as error:
-            self.post_message(self.Refused(f"The engine did not start ({error.strerror or error})."))
-        else:
-            self.post_message(self.Launched(run))
+            answer = self.Refused(f"The engine did not start: {error}")
+        except Exception as error:  # noqa: BLE001  a thread's errors are seen by nobody
+            answer = self.Refused(f"The run could not be launched ({type(error).__name__}: {error}).")
+        with suppress(RuntimeError):  # the app is gone
+            self.post_message(answer)
+
+    def _tell(self, text: str) -> None:
+        with suppress(RuntimeError):
+            self.app.call_later(self._say_at_work, text)
 
     def on_launch_screen_refused(self, message: Refused) -> None:
         self.at_work = ""
-        if message.place:
-            self.refusal = (message.place, getattr(self.choice(), message.place), message.sentence)
-        else:
-            self.app.say(message.sentence, "error")
+        if message.chosen is not None:
+            self.refusal = (message.chosen, message.sentence)
+        self.app.say(message.sentence, "error")
         self._check()
 
     def on_launch_screen_launched(self, message: Launched) -> None:
@@ -426,9 +453,9 @@ DATASET_COLUMNS = (
     Column("", 7, grow=1, most=12),
     Column("", 8),
     Column("", 10, keep=20),
-    Column("", 10, grow=20, keep=1),
+    Column("", 24, grow=20, keep=1),
 )
-SCHEDULE_COLUMNS = (Column("", 10, grow=1, most=14), Column("", 9, keep=20), Column("", 10, grow=20, keep=1))
+SCHEDULE_COLUMNS = (Column("", 10, grow=1, most=14), Column("", 9, keep=20), Column("", 24, grow=20, keep=1))
 
 
 def _list(name: str, columns: Any, cells: Any) -> Table:
@@ -449,15 +476,14 @@ def _said(card: Any, entries: dict[str, dict[str, Any]]) -> str:
     if card is None:
         return ""
     if isinstance(card, catalog.ArmCard):
-        return plain.line(f"{card.name}: {card.title}; {card.question}")
-    text = f"{card.name}: {card.title}"
+        return plain.line(f"{card.name} · {card.title}; {card.question}")
+    text = f"{card.name} · {card.title}"
     if isinstance(card, catalog.DatasetCard):
         entry = entries.get(card.name, {})
         note = f" · {entry['note']}" if entry.get("note") else ""
-        where = "" if entry.get("here", True) else f" · bring it here with `lth data import {card.name} PATH`"
-        return plain.line(f"{text} · {len(entry.get('classes') or card.classes)} classes{note}{where}")
+        return plain.line(f"{text} · {len(entry.get('classes') or card.classes)} classes{note}")
     return plain.line(f"{text} · {card.citation}")
 
 
 def _thousands(count: int) -> str:
-    return f"{count}" if count < 1000 else f"{count / 1000:.1f}k" if count < 100_000 else f"{count / 1000:.0f}k"
+    return f"{count}" if count < 1000 else f"{count / 1000:.3g}k"

@@ -127,7 +127,9 @@ class RunScreen(Screen[None]):
             tail = f" {100 * fraction:3.0f} %"
             if progress["trainings"]:
                 tail += f"  {progress['trained']:,} of {progress['trainings']:,} trainings"
-            pieces = words.bar(fraction, max(min(width - len(tail), 60), 4), "live" if state in rundir.ACTIVE else "dim")
+            pieces = words.bar(
+                fraction, max(min(width - len(tail), 60), 4), "live" if state in rundir.ACTIVE else "dim"
+            )
             parts += [(one, words.COLOURS[shade]) for one, shade in pieces] + [(f"{tail}\n", "")]
         if doing := self._doing(look):
             parts += [(f"{doing}\n", "")]
@@ -186,9 +188,16 @@ class RunScreen(Screen[None]):
             return [(f"{plain.line(sentence)}\n", f"bold {tone}")]
         if state == "orphaned":
             again = f"lth resume {self.run_path.name[-4:]}"
-            return [(f"Its engine is gone (killed, or the machine went down). `{again}` goes on from its last round.\n", "$warning")]
+            return [
+                (
+                    f"Its engine is gone (killed, or the machine went down). `{again}` goes on from its last round.\n",
+                    "$warning",
+                )
+            ]
         if state == "stopped":
-            return [(f"Stopped; what is done stays. `lth resume {self.run_path.name[-4:]}` goes on.\n", "$foreground-muted")]
+            return [
+                (f"Stopped; what is done stays. `lth resume {self.run_path.name[-4:]}` goes on.\n", "$foreground-muted")
+            ]
         if state == "queued":
             return [("Not started yet.\n", "$foreground-muted")]
         return []

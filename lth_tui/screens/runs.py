@@ -146,7 +146,10 @@ class RunsScreen(Screen[None]):
             return Content.assemble(("No run fits. ", "bold"), ("Esc shows all of them again.", "$foreground-muted"))
         return Content.assemble(
             ("No runs yet\n\n", "bold $accent"),
-            ("A run asks whether a text classifier holds a winning ticket: it trains the dense network, then round by ", ""),
+            (
+                "A run asks whether a text classifier holds a winning ticket: it trains the dense network, then round by ",
+                "",
+            ),
             ("round prunes it, rewinds what is left and trains that again, beside its controls.\n\n", ""),
             ("  1         ", "bold $primary"),
             ("choose model, dataset and schedule, and launch\n", ""),

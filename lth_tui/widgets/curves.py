@@ -42,5 +42,7 @@ class Curves(Widget, can_focus=False):
         base = self.rich_style
         if y >= len(self._lines):
             return Strip.blank(self.size.width, base)
-        drawn = [Segment(text, base + (Style.parse(colour) if colour else Style.null())) for text, colour in self._lines[y]]
+        drawn = [
+            Segment(text, base + (Style.parse(colour) if colour else Style.null())) for text, colour in self._lines[y]
+        ]
         return Strip(drawn).adjust_cell_length(self.size.width, base)

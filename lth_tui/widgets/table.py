@@ -30,7 +30,7 @@ TONES = ("dim", "good", "warn", "bad", "live", "accent", "strong")  # each a com
 class Column:
     """How a column is laid out; `keep` says which columns go first where there is no room: those of the lowest."""
 
-    title: str
+    title: Cell
     width: int
     right: bool = False
     grow: int = 0  # share of the width to spare

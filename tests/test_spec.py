@@ -1,0 +1,149 @@
+"""RunSpec: defaults, settings by dotted path, and one sentence for everything that is wrong."""
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import catalog
+from engine import spec as specs
+from engine.errors import BadInput
+from engine.record import pace, rundir
+from engine.record.events import EventLog
+
+
+def refused(**given) -> str:
+    with pytest.raises(BadInput) as caught:
+        specs.compose(**{"model": "cnn", "dataset": "pydoc", **given})
+    words = str(caught.value)
+    assert "\n" not in words
+    assert words.endswith((".", "?"))
+    return words
+
+
+def test_defaults_come_from_the_schedules_card_and_from_model_and_dataset():
+    spec = specs.compose("cnn", "pydoc")
+    card, defaults = catalog.SCHEDULES["imp"], catalog.DEFAULTS["cnn", "pydoc"]
+    assert (spec.schedule.rate, spec.schedule.rounds, spec.schedule.rewind) == (card.rate, card.rounds, "init")
+    assert spec.training.epochs == defaults["training.epochs"]
+    assert spec.arms == ("ticket", "reinit", "shuffle")
+    assert spec.seeds == (0, 1, 2)
+    assert spec.data.valid_fraction == 0.1
+    assert spec.trainings == 3 * (1 + 10 * 3)
+
+
+def test_settings_go_over_defaults_whatever_their_type():
+    spec = specs.compose(
+        "cnn", "pydoc", settings={"model.widths": "2,7", "data.train_size": "500", "training.learning_rate": "1e-2",
+                                  "schedule.prunable": "encoder, head", "threads": "1", "verdict.margin": 0.02}
+    )  # fmt: skip
+    assert spec.model.widths == (2, 7)
+    assert (spec.data.train_size, spec.threads) == (500, 1)
+    assert spec.training.learning_rate == 0.01
+    assert spec.schedule.prunable == ("encoder", "head")
+    assert specs.compose("cnn", "pydoc", settings={"data.train_size": "none"}).data.train_size is None
+
+
+def test_the_ticket_is_always_among_the_arms_since_the_others_use_its_mask():
+    assert specs.compose("cnn", "pydoc", arms=["reinit"]).arms == ("ticket", "reinit")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"model": "cmn"}, ["model", "'cmn'", "cnn"]),
+        ({"dataset": "agnews"}, ["dataset", "'agnews'", "ag_news"]),
+        ({"schedule": "imp-globl"}, ["schedule", "imp-global"]),
+        ({"arms": ["tickt"]}, ["arm", "'tickt'", "ticket"]),
+        ({"arms": ["ticket", "ticket"]}, ["arm", "twice"]),
+        ({"seeds": 0}, ["seeds", "0", "1"]),
+        ({"seeds": [1, 1]}, ["seeds", "twice"]),
+        ({"settings": {"schedule.rate": "0"}}, ["schedule.rate", "'0'", "greater than 0"]),
+        ({"settings": {"schedule.rate": "1"}}, ["schedule.rate", "'1'", "less than 1"]),
+        ({"settings": {"schedule.rate": "nan"}}, ["schedule.rate", "nan"]),
+        ({"settings": {"schedule.rate": "half"}}, ["schedule.rate", "half", "number"]),
+        ({"settings": {"schedule.rewind": "500it"}}, ["schedule.rewind", "500it", "init"]),
+        ({"settings": {"schedule.prunable": "heads"}}, ["schedule.prunable", "heads", "head"]),
+        ({"settings": {"schedule.criterion": "magnitud"}}, ["schedule.criterion", "magnitude"]),
+        ({"settings": {"training.epochs": "0"}}, ["training.epochs", "'0'", "1"]),
+        ({"settings": {"training.epoch": "3"}}, ["training.epoch", "training.epochs"]),
+        ({"settings": {"model.widths": "3,0"}}, ["model.widths", "1"]),
+        ({"settings": {"model.depth": "3"}}, ["model.depth"]),
+        ({"settings": {"device": "gpu"}}, ["device", "gpu", "cuda"]),
+    ],
+)
+def test_bad_input_is_one_sentence_that_names_field_value_and_remedy(given, words):
+    said = refused(**given)
+    assert all(word in said for word in words), said
+
+
+def test_a_line_without_an_equals_sign_is_refused():
+    with pytest.raises(BadInput, match="key=value"):
+        specs.parse_settings(["training.epochs"])
+
+
+def test_what_is_dumped_is_loaded(tmp_path):
+    spec = specs.compose("cnn", "ag_news", settings={"model.filters": "7"})
+    (tmp_path / "spec.json").write_bytes(specs.dump(spec))
+    assert specs.load(tmp_path / "spec.json") == spec
+    assert specs.digest(specs.load(tmp_path / "spec.json")) == specs.digest(spec)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": 2}, "upgrade"),
+        ({"colour": "red"}, "colour"),
+        ({"model": {"name": "cnn", "depth": 3}}, "depth"),
+        ({"model": None}, "model"),
+        ({"seeds": []}, "seeds"),
+    ],
+)
+def test_a_spec_of_another_make_is_refused_on_load(tmp_path, change, words):
+    tree = orjson.loads(specs.dump(specs.compose("cnn", "pydoc"))) | change
+    (tmp_path / "spec.json").write_bytes(orjson.dumps(tree))
+    with pytest.raises(BadInput, match=words):
+        specs.load(tmp_path / "spec.json")
+
+
+@given(
+    st.binary(max_size=200)
+    | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda value: _json(value))
+)
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_as_a_spec_are_refused_in_one_sentence(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("spec") / "spec.json"
+    path.write_bytes(data)
+    with pytest.raises(BadInput):
+        specs.load(path)
+
+
+def _json(value) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # integers over 64 bits, lone surrogates
+        return b"[]"
+
+
+def test_every_settable_path_has_a_meaning_and_takes_its_own_default():
+    for path, (default, meaning) in specs.settable().items():
+        assert meaning, path
+        if default != "by schedule":
+            specs.compose("cnn", "pydoc", settings={path: default})
+
+
+def test_the_estimate_is_the_median_epoch_of_the_newest_run_of_the_same_cost(tmp_path):
+    def made(**settings) -> dict:
+        spec = specs.compose("cnn", "pydoc", settings=settings)
+        run = rundir.create(tmp_path, specs.dump(spec), "cnn", "pydoc", "imp")
+        log = EventLog(run)
+        for seconds in (9.0, 1.0, 3.0):
+            log.append("epoch", seconds=seconds)
+        log.close()
+        return spec.model_dump(mode="json")
+
+    assert pace.seconds_an_epoch(tmp_path, made()) == 3.0
+    other = specs.compose("cnn", "pydoc", settings={"model.filters": "7"}).model_dump(mode="json")
+    assert pace.seconds_an_epoch(tmp_path, other) is None
+    longer = specs.compose("cnn", "pydoc", settings={"training.epochs": "50"}).model_dump(mode="json")
+    assert pace.seconds_an_epoch(tmp_path, longer) == 3.0
