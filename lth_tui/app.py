@@ -1,4 +1,4 @@
-"""The app: launch, watch, quit (the runs go on), come back. Here stands what all screens share; each screen is a file."""
+"""The app: launch, watch, quit (the runs go on), come back. What all screens share; each screen is a file."""
 
 import subprocess
 import time
@@ -27,9 +27,6 @@ from lth_tui.screens.run import RunScreen
 from lth_tui.screens.runs import RunsScreen
 from lth_tui.widgets.topbar import TopBar
 
-TICK = 1.0  # seconds between two looks at what is on the screen
-ELSEWHERE = 5.0  # and at the runs while another screen is in front
-
 THEME = Theme(
     name="lth",
     primary="#6cb6eb",
@@ -57,6 +54,8 @@ class LthApp(App[None]):
     """Two places, Launch and Runs; a run opens on top of the runs. Only this reads the list of runs."""
 
     TITLE = "lth"
+    TICK = 1.0  # seconds between two looks at what is on the screen
+    ELSEWHERE = 4.0  # further seconds, for the runs while another screen is in front
     CSS_PATH = "app.tcss"
     MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {"launch": LaunchScreen, "runs": RunsScreen}
     BINDINGS: ClassVar[list[BindingType]] = GLOBAL
@@ -86,7 +85,7 @@ class LthApp(App[None]):
         self.switch_mode(self._opening if self._opening in PLACES else "runs")
         if self._opening_run is not None:
             self.open_run(self._opening_run)
-        self.set_interval(TICK, self.look)
+        self.set_interval(self.TICK, self.look)
         self.look()
 
     # The list of runs
@@ -94,8 +93,8 @@ class LthApp(App[None]):
     def look(self, at_once: bool = False) -> None:
         """Have the runs read in the background, unless they are being read or were just now."""
         self.engines = [engine for engine in self.engines if engine.poll() is None]
-        in_front = isinstance(self.screen, RunsScreen)
-        if self._reading or (time.monotonic() < self._next - (0 if in_front else TICK - ELSEWHERE) and not at_once):
+        due = self._next + (0 if isinstance(self.screen, RunsScreen) else self.ELSEWHERE)
+        if self._reading or (time.monotonic() < due and not at_once):
             return
         self._reading = True
         self.run_worker(self._read, thread=True, group="runs", exit_on_error=False)
@@ -109,7 +108,7 @@ class LthApp(App[None]):
         except Exception as error:  # noqa: BLE001  a list that cannot be read is told, and tried again
             found = (self.summaries or [], f"the runs could not be read ({type(error).__name__}: {error})")
         # Ten thousand runs take a while to look through: reading may take a tenth of the time, no more.
-        self._next = began + max(TICK * 0.9, 10 * (time.monotonic() - began))
+        self._next = began + max(self.TICK * 0.9, 10 * (time.monotonic() - began))
         self._reading = False
         self.post_message(self.Listed(*found))
 

@@ -4,6 +4,7 @@ Heavy imports stay inside the commands that need them, so that `lth --help` and 
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,14 +38,17 @@ class _Group(TyperGroup):
 class _RunCommand(TyperCommand):
     """`lth run --help` lists every path that --set takes, from the spec itself."""
 
-    def format_epilog(self, *_: Any) -> None:
+    def format_epilog(self, _: Any, formatter: Any) -> None:
         from engine import spec as specs
         from lth_tui import tables
 
-        rows = [{"path": path, "default": d, "help": h} for path, (d, h) in specs.settable().items()]
+        made = tables.table("--set key", "default", "meaning")
+        for path, (default, meaning) in specs.settable().items():
+            made.add_row(path, default, tables.text(meaning, tables.QUIET))
         console = tables.out()
-        console.print("Settings for --set key=value:\n", style="bold")
-        console.print(tables.menu(rows, {"path": "key", "default": "default", "help": "meaning"}))
+        with console.capture() as captured:
+            console.print(made)
+        formatter.write("\n" + captured.get())
 
 
 app = typer.Typer(
@@ -121,11 +125,12 @@ def demo(
 
 @app.command(cls=_RunCommand)
 def run(
-    model: Annotated[str, typer.Option("--model", "-m", help="See `lth models`.")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="See `lth datasets`.")],
-    schedule: Annotated[str, typer.Option("--schedule", "-s", help="See `lth schedules`.")] = "imp",
+    model: Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="See `lth models`.")],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", metavar="NAME", help="See `lth datasets`.")],
+    schedule: Annotated[str, typer.Option("--schedule", "-s", metavar="NAME", help="See `lth schedules`.")] = "imp",
     arm: Annotated[
-        list[str] | None, typer.Option("--arm", "-a", help="See `lth arms`; give it again for more.  [default: all]")
+        list[str] | None,
+        typer.Option("--arm", "-a", metavar="NAME", help="See `lth arms`; give it again for more.  [default: all]"),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Replicates: seeds 0, 1, ...; a verdict needs 3.")] = 3,
     set_: Annotated[
@@ -228,8 +233,6 @@ def _attend(made: Path, json: bool) -> int:
 @app.command()
 def models(json: Json = False) -> None:
     """The models, their settings and defaults."""
-    from engine import catalog
-
     rows = [
         {
             "name": card.name,
@@ -237,44 +240,46 @@ def models(json: Json = False) -> None:
             "settings": {setting.name: setting.default for setting in card.settings},
             "citation": card.citation,
         }
-        for card in catalog.MODELS.values()
+        for card in _catalog().MODELS.values()
     ]
-    words = [row | {"settings": ", ".join(f"{k} {_plain(v)}" for k, v in row["settings"].items())} for row in rows]
-    _menu(rows, words, {"name": "model", "title": "what it is", "settings": "settings", "citation": "from"}, json)
+
+    def told(row: dict[str, Any]) -> list[str]:
+        settings = ", ".join(f"{name} {_plain(value)}" for name, value in row["settings"].items())
+        return [row["title"], settings, row["citation"]]
+
+    _menu(rows, told, json)
 
 
 @app.command()
 def datasets(json: Json = False) -> None:
     """The datasets, their classes and sizes, and whether they are here."""
-    from engine import catalog
     from engine.data import store
 
     rows = []
     for entry in store.listing():
-        card = catalog.DATASETS[entry["name"]]
+        card = _catalog().DATASETS[entry["name"]]
         known = {"train": entry["train"] or card.train, "test": entry["test"] or card.test}
         rows.append(entry | known | {"licence": card.licence, "source": card.source, "citation": card.citation})
-    words = [
-        row
-        | {
-            "here": "yes" if row["here"] else "no",
-            "classes": len(row["classes"]),
-            "size": f"{row['train']:,} + {row['test']:,}",
-        }
-        for row in rows
-    ]
-    columns = {"name": "dataset", "here": "here", "classes": "classes", "size": "train + test", "title": "question"}
-    _menu(rows, words, columns | {"licence": "licence", "citation": "from"}, json)
+
+    def told(row: dict[str, Any]) -> list[str]:
+        here = "here" if row["here"] else f"not here; bring it with: lth data import {row['name']} PATH"
+        counts = f"{row['train']:,} texts to train on, {row['test']:,} to test on; {here}"
+        classes = f"{len(row['classes'])} classes: {', '.join(row['classes'])}"
+        return [row["title"], counts, classes, f"{row['source']}; {row['licence']}", row["citation"]]
+
+    _menu(rows, told, json)
 
 
 @schedules_app.callback(invoke_without_command=True)
 def schedules(ctx: typer.Context, json: Json = False) -> None:
     """The pruning schedules; `lth schedules show NAME` draws one."""
+
+    def told(row: dict[str, Any]) -> list[str]:
+        ladder = f"{row['rounds']} rounds at rate {row['rate']}, up to {100 * row['ladder'][-1]:.1f} % sparsity"
+        return [row["title"], f"{ladder}; rewinds to {row['rewind']}", row["citation"]]
+
     if ctx.invoked_subcommand is None:
-        rows = [_schedule(name) for name in _catalog().SCHEDULES]
-        words = [row | {"reaches": f"{100 * row['ladder'][-1]:.1f} %"} for row in rows]
-        columns = {"name": "schedule", "title": "what it does", "rate": "rate", "rounds": "rounds"}
-        _menu(rows, words, columns | {"rewind": "rewinds to", "reaches": "reaches", "citation": "from"}, json)
+        _menu([_schedule(name) for name in _catalog().SCHEDULES], told, json)
 
 
 @schedules_app.command("show")
@@ -309,7 +314,7 @@ def _schedule(name: str) -> dict[str, Any]:
 def arms(json: Json = False) -> None:
     """The arms: what is done with the mask in a round, and what each tells."""
     rows = [{"name": c.name, "title": c.title, "question": c.question} for c in _catalog().ARMS.values()]
-    _menu(rows, rows, {"name": "arm", "title": "what it is", "question": "what it asks"}, json)
+    _menu(rows, lambda row: [row["title"], row["question"]], json)
 
 
 # Data
@@ -339,19 +344,14 @@ def data_ls(json: Json = False) -> None:
     """What is here, and where."""
     from engine.data import store
 
-    rows = store.listing()
-    words = [
-        row
-        | {
-            "here": "yes" if row["here"] else "no",
-            "counts": "–" if row["train"] is None else f"{row['train']:,} + {row['test']:,}",
-            "size": "–" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f} MB",
-            "folder": row["folder"] or ("built in" if row["here"] else "–"),
-        }
-        for row in rows
-    ]
-    columns = {"name": "dataset", "here": "here", "counts": "train + test", "size": "size", "folder": "where"}
-    _menu(rows, words, columns, json)
+    def told(row: dict[str, Any]) -> list[str]:
+        counts = "" if row["train"] is None else f"{row['train']:,} + {row['test']:,} texts"
+        size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f} MB"
+        here = row["folder"] or "built in"
+        place = here if row["here"] else f"not here; bring it with: lth data import {row['name']} PATH"
+        return [", ".join(filter(None, [place, counts, size])), row["note"]]
+
+    _menu(store.listing(), told, json)
 
 
 # Look
@@ -539,12 +539,13 @@ def _find(text: str) -> Path:
     return rundir.find(runs_root(), text)
 
 
-def _menu(rows: list[dict[str, Any]], words: list[dict[str, Any]], columns: dict[str, str], json: bool) -> None:
+def _menu(rows: list[dict[str, Any]], told: Callable[[dict[str, Any]], list[str]], json: bool) -> None:
+    """Rows as JSON, or as names with what is told of each: a line, then quieter ones."""
     if json:
         return _out(rows)
     from lth_tui import tables
 
-    return tables.out().print(tables.menu(words, columns))
+    return tables.out().print(tables.cards([(row["name"], told(row)) for row in rows]))
 
 
 def _plain(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The places of the app and the keys that are the same everywhere; the help screen is made from the bindings themselves."""
+"""The places of the app and the keys that are the same everywhere. The help screen is made from the bindings."""
 
 from textual.binding import Binding, BindingType
 

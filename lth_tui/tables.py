@@ -7,7 +7,6 @@ from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -27,7 +26,7 @@ QUIET = "bright_black"
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:
     """An empty table in the house's style; the columns named in `right` are aligned to the right."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
     return made
@@ -177,16 +176,19 @@ def age(created: object, now: float) -> str:
     return f"{max(0, seconds):.0f}s"
 
 
-def menu(rows: list[dict[str, Any]], columns: dict[str, str], right: Iterable[str] = ()) -> Table:
-    """Rows of plain data as a table; `columns` maps keys to headings."""
-    made = table(*columns.values(), right=right)
-    for row in rows:
-        made.add_row(*(text(row[key]) for key in columns))
+def cards(entries: list[tuple[str, list[str]]]) -> Table:
+    """Names, each with lines about it, the first of them loud; empty lines are left out."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(no_wrap=True)
+    made.add_column()
+    for number, (name, lines) in enumerate(entries):
+        if number:
+            made.add_row()
+        first, *rest = [text(line) for line in lines if line] or [text("")]
+        for line in rest:
+            line.stylize(QUIET)
+        made.add_row(text(name, "bold"), Text("\n").join([first, *rest]))
     return made
-
-
-def indented(renderable: RenderableType) -> Padding:
-    return Padding(renderable, (0, 0, 0, 2))
 
 
 def out() -> Console:

@@ -1,4 +1,4 @@
-"""What is chosen on the launch screen, as plain values: its defaults, its spec, its errors, its command line. No Textual."""
+"""What is chosen on the launch screen: its defaults, its spec, its errors, its command line. Knows no Textual."""
 
 import shlex
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""A run followed from its files: what is new since the last look, folded; and the rows of its rounds table. No Textual."""
+"""A run followed from its files: what is new since the last look, and the rows of its rounds table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ class Follower:
         view = summary.view(self.run, state, spec, snapshot, bad=self._bad, cause=status.get("cause"))
         if trouble:
             view["warnings"] = [trouble, *view["warnings"]]
-        live = _live(snapshot, self.run) if state in rundir.ACTIVE else {}
+        live = _live(snapshot) if state in rundir.ACTIVE else {}
         return Look(view, status, len(snapshot.trained), live)
 
     def _read_on(self) -> str:
@@ -59,7 +59,7 @@ class Follower:
         return ""
 
 
-def _live(snapshot: summary.Snapshot, run: Path) -> dict[tuple[int, str], str]:
+def _live(snapshot: summary.Snapshot) -> dict[tuple[int, str], str]:
     last = snapshot.last
     if last.get("event") != "epoch":
         return {}
@@ -87,9 +87,17 @@ def columns(arms: list[str]) -> list[Column]:
         Column("sparsity", 8, right=True, keep=90),
         Column("dense", 11, right=True, grow=1, most=16, keep=70),
         *shown,
-        Column("t−r" if "reinit" in arms else "", 6 if "reinit" in arms else 0, right=True, keep=78),
+        Column(_against(arms), 6, right=True, keep=78),
         Column("time", 5, right=True, keep=20),
     ]
+
+
+def _against(arms: list[str]) -> Cell:
+    """`●−○`, in the signs of the ticket and of reinit."""
+    if "ticket" not in arms or "reinit" not in arms:
+        return ""
+    (one, colour), (other, shade) = (chart.style_of(arms.index(arm)) for arm in ("ticket", "reinit"))
+    return ((one, colour), ("−", ""), (other, shade))
 
 
 def rows(look: Look) -> list[RoundRow]:
@@ -100,7 +108,7 @@ def rows(look: Look) -> list[RoundRow]:
     rate = _rate(view["spec"])
     diverged = {(one["round"], one["arm"]) for one in view["diverged"]}
     planned = summary.rounds_of(view["spec"]) or 0
-    at = next(iter(look.live), (None, ""))[0]
+    at = look.status.get("round") if view["state"] in rundir.ACTIVE else None
     made = []
     for number in sorted({*known, *range(planned + 1)}):
         one = known.get(number, {})

@@ -180,12 +180,12 @@ class LaunchScreen(Screen[None]):
     def _dataset(self, card: catalog.DatasetCard) -> Row:
         entry = self.entries.get(card.name)
         if entry is None:
-            return (card.name, "", "", card.title)
+            return (card.name, "", "", [(card.title, "dim")])
         here = [("here", "good")] if entry["here"] else [("not here", "warn")]
         known = entry["train"] is not None
         train, test = (entry["train"], entry["test"]) if known else (card.train, card.test)
         counts = f"{'' if known else '~'}{_thousands(train)}+{_thousands(test)}"
-        return (card.name, here, [(counts, "dim")], [(card.title, "dim")])
+        return (card.name, [(counts, "dim")], here, [(card.title, "dim")])
 
     def _arm(self, card: catalog.ArmCard) -> Row:
         on_ = card.name in self.arms
@@ -451,11 +451,11 @@ class LaunchScreen(Screen[None]):
 
 DATASET_COLUMNS = (
     Column("", 7, grow=1, most=12),
-    Column("", 8),
-    Column("", 10, keep=20),
+    Column("", 10, right=True, keep=20),
+    Column("", 8, keep=30),
     Column("", 24, grow=20, keep=1),
 )
-SCHEDULE_COLUMNS = (Column("", 10, grow=1, most=14), Column("", 9, keep=20), Column("", 24, grow=20, keep=1))
+SCHEDULE_COLUMNS = (Column("", 10, grow=1, most=14), Column("", 7, right=True, keep=20), Column("", 24, grow=20, keep=1))
 
 
 def _list(name: str, columns: Any, cells: Any) -> Table:
@@ -468,7 +468,7 @@ def _model(card: catalog.ModelCard) -> Row:
 
 def _schedule(card: catalog.ScheduleCard) -> Row:
     steps = choices.ladder_of(card.name)
-    return (card.name, [(f"to {100 * steps[-1]:.3g} %", "dim")], [(card.title, "dim")])
+    return (card.name, [(f"to {100 * steps[-1]:.0f} %", "dim")], [(card.title, "dim")])
 
 
 def _said(card: Any, entries: dict[str, dict[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 
 import codecs
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,6 +12,9 @@ from textual.widgets import Footer, Log
 
 from lth_tui import plain
 from lth_tui.widgets.topbar import TopBar
+
+if TYPE_CHECKING:
+    from lth_tui.app import LthApp
 
 TAIL = 64 * 1024  # bytes shown of what was written before
 LINES = 5_000
@@ -66,6 +69,8 @@ class LogScreen(Screen[None]):
         Binding("G", "edge(1)", "Last line, and follow", show=False),
     ]
 
+    app: "LthApp"
+
     class Grown(Message):
         """There is more of the log."""
 
@@ -91,7 +96,7 @@ class LogScreen(Screen[None]):
     def on_mount(self) -> None:
         self.log_widget.border_title = "nothing in it yet"
         self.log_widget.focus()
-        self.set_interval(1.0, self._tick)
+        self.set_interval(self.app.TICK, self._tick)
         self._tick()
 
     def _tick(self) -> None:

@@ -64,7 +64,7 @@ class RunScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self.set_interval(1.0, self._tick)
+        self.set_interval(self.app.TICK, self._tick)
         self._tick()
 
     def _tick(self) -> None:
@@ -123,7 +123,7 @@ class RunScreen(Screen[None]):
         width = max(self.size.width - 2, 10)
         progress = view["progress"]
         fraction = progress["fraction"] if state != "finished" else 1.0
-        if fraction is not None and state not in ("queued",):
+        if fraction is not None and state != "queued":
             tail = f" {100 * fraction:3.0f} %"
             if progress["trainings"]:
                 tail += f"  {progress['trained']:,} of {progress['trainings']:,} trainings"
@@ -166,8 +166,8 @@ class RunScreen(Screen[None]):
         if status.get("epoch") and status.get("epochs"):
             parts.append(f"epoch {status['epoch']} of {status['epochs']}")
         doing = status.get("doing")
-        if isinstance(doing, str) and not parts:
-            parts.append(plain.line(doing, 80))
+        if not parts:
+            parts.append(plain.line(doing, 80) if isinstance(doing, str) else "the engine is starting")
         left = words.duration(status.get("progress", {}).get("seconds_left"))
         if left:
             parts.append(f"about {left} left")

@@ -28,9 +28,9 @@ COLUMNS = (
     Column("dataset", 8, grow=2, most=14, keep=90),
     Column("schedule", 10, grow=1, most=14, keep=60),
     Column("seeds", 5, right=True, keep=30),
-    Column("progress", 12, grow=1, most=22, keep=70),
+    Column("progress", 11, grow=1, most=18, keep=70),
     Column("dense", 5, right=True, keep=40),
-    Column("ticket", 13, right=True, keep=85),
+    Column("ticket @ %", 11, right=True, keep=85),
     Column("age", 4, right=True, keep=50),
     Column("run", 36, grow=2, most=48, keep=10),
     Column("", 24, grow=20, keep=5),
@@ -60,9 +60,9 @@ def _progress(one: history.Summary) -> list[tuple[str, str]] | str:
     progress = one["progress"] if isinstance(one["progress"], dict) else {}
     fraction = words.share(progress.get("fraction"))
     if fraction is None or one["state"] == "finished":
-        return "" if fraction is None else [("━━━━━━━ done", "dim")]
+        return "" if fraction is None else [("━━━━━━ done", "dim")]
     tone = "live" if one["state"] in rundir.ACTIVE else "dim"
-    return [*words.bar(fraction, 7, tone), (f" {100 * fraction:3.0f}%", "" if tone == "live" else "dim")]
+    return [*words.bar(fraction, 6, tone), (f" {100 * fraction:3.0f}%", "" if tone == "live" else "dim")]
 
 
 def _said(one: history.Summary) -> str:
@@ -147,14 +147,14 @@ class RunsScreen(Screen[None]):
         return Content.assemble(
             ("No runs yet\n\n", "bold $accent"),
             (
-                "A run asks whether a text classifier holds a winning ticket: it trains the dense network, then round by ",
+                "A run asks whether a text classifier holds a winning ticket: it trains the dense network, then round ",
                 "",
             ),
-            ("round prunes it, rewinds what is left and trains that again, beside its controls.\n\n", ""),
+            ("by round prunes it, rewinds what is left and trains that again, beside its controls.\n\n", ""),
             ("  1         ", "bold $primary"),
             ("choose model, dataset and schedule, and launch\n", ""),
             ("  lth demo  ", "bold $primary"),
-            ("in a shell: all of it on the built-in corpus, in about two minutes\n", ""),
+            ("in a shell: all of it, small, in about two minutes\n", ""),
             ("  ?         ", "bold $primary"),
             ("the keys of any screen\n\n", ""),
             (f"Runs are kept in {plain.path(self.app.runs)} and go on when this app is closed.", "$foreground-muted"),
@@ -212,12 +212,9 @@ class RunsScreen(Screen[None]):
 
     def _bring_back(self, kept: Path, run: Path) -> None:
         try:
-            if run.exists():
-                raise OSError(f"{run} exists")
-            kept.rename(run)
-        except OSError as error:
-            text = f"{run.name} could not be brought back ({error.strerror or error}); it is in {kept.parent}."
-            self.app.call_from_thread(self.app.say, text, "error")
+            rundir.restore(run.parent, kept.name)
+        except BadInput as error:
+            self.app.call_from_thread(self.app.say, str(error), "error")
             return
         history.fold(run.parent, run)
         self.app.call_from_thread(self.app.say, f"{run.name} is back.")

@@ -104,7 +104,7 @@ def count(value: int, one: str, many: str | None = None) -> str:
 
 
 def best(value: Any) -> str:
-    """The best ticket as `90.5 @ 48.8 %`."""
+    """The best ticket, in percent, and its sparsity: `90.5 @ 48.8`."""
     if not isinstance(value, dict) or share(value.get("ticket")) is None:
         return "·"
-    return f"{percent(value['ticket'])} @ {sparsity(value.get('sparsity'))}"
+    return f"{percent(value['ticket'])} @ {percent(value.get('sparsity'))}"

@@ -1,7 +1,8 @@
 """A table drawn line by line: it shows ten thousand rows at once, and an update repaints only the lines that changed.
 
-It is handed items, a key for each and a function that makes an item's cells; cells are made for visible rows alone. A cell
-is plain text, or pieces of text each with a tone; nothing in it is ever read as markup. The cursor stays on its item's key.
+It is handed items, a key for each and a function that makes an item's cells; cells are made for visible rows alone.
+A cell is plain text, or pieces of text each with a tone; nothing in it is ever read as markup. The cursor stays on its
+item's key.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,0 +1,165 @@
+"""The launch screen: a form that says what is wrong beside its field, and launches what it shows."""
+
+import asyncio
+from pathlib import Path
+
+from textual.widgets import Button
+
+from engine import spec as specs
+from engine.record import liveness, rundir
+from lth_tui.app import LthApp
+from lth_tui.screens import choice as choices
+from lth_tui.screens.launch import Field, LaunchScreen
+from lth_tui.screens.run import RunScreen
+from tests.app.story import sees, shown, until
+
+
+def field(app: LthApp, path: str) -> Field:
+    return next(one for one in app.screen.query(Field) if one.path == path)
+
+
+async def ready(pilot) -> LaunchScreen:
+    await until(pilot, lambda: isinstance(pilot.app.screen, LaunchScreen) and pilot.app.screen.checked)
+    return pilot.app.screen
+
+
+async def test_the_form_begins_with_the_defaults_of_what_is_chosen(news: Path) -> None:
+    async with LthApp("launch").run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await ready(pilot)
+        assert field(pilot.app, "training.learning_rate").input.value == "0.003"
+        await sees(pilot, "93 trainings", "lth run -m cnn -d pydoc -s imp", "visits 20 36 48.8")
+        await pilot.press("right", "down")
+        await until(pilot, lambda: screen.choice().dataset == "ag_news")
+        assert field(pilot.app, "training.learning_rate").input.value == "0.001"
+        await sees(pilot, "lth run -m cnn -d ag_news -s imp")
+
+
+async def test_what_somebody_typed_stays_when_another_dataset_is_chosen() -> None:
+    async with LthApp("launch").run_test(notifications=True) as pilot:
+        screen = await ready(pilot)
+        field(pilot.app, "training.epochs").input.value = "11"
+        await pilot.press("right", "down")
+        await until(pilot, lambda: screen.choice().dataset == "ag_news")
+        assert field(pilot.app, "training.epochs").input.value == "11"
+        await sees(pilot, "training.epochs=11")
+
+
+async def test_a_dataset_that_is_not_here_says_how_to_get_it() -> None:
+    async with LthApp("launch").run_test(notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("right", "down")
+        await sees(pilot, "ag_news is not on this machine", "lth data import ag_news PATH")
+        await pilot.press("f5")
+        await until(pilot, lambda: pilot.app.screen.refusal)
+        assert rundir.run_dirs(pilot.app.runs) == []
+
+
+async def test_every_wrong_field_has_its_own_sentence_beside_it() -> None:
+    async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
+        await ready(pilot)
+        field(pilot.app, "training.epochs").input.value = "0"
+        field(pilot.app, "schedule.rate").input.value = "1.5"
+        field(pilot.app, "seeds").input.value = "many"
+        field(pilot.app, "further").input.value = "model.filers=3"
+        await until(pilot, lambda: len([one for one in pilot.app.screen.query(Field) if one.error]) == 4)
+        assert field(pilot.app, "training.epochs").error.startswith("training.epochs: '0' given")
+        assert field(pilot.app, "schedule.rate").error.startswith("schedule.rate: '1.5' given")
+        assert field(pilot.app, "seeds").error.startswith("seeds: 'many' given")
+        assert "did you mean model.filters" in field(pilot.app, "further").error
+        assert field(pilot.app, "schedule.rounds").error == ""
+        assert pilot.app.screen.query_one("#go", Button).disabled
+        await pilot.press("f5")
+        assert pilot.app.focused is field(pilot.app, "seeds").input
+        assert rundir.run_dirs(pilot.app.runs) == []
+
+
+async def test_arms_are_switched_but_the_ticket_stays() -> None:
+    async with LthApp("launch").run_test(notifications=True) as pilot:
+        screen = await ready(pilot)
+        await pilot.press("left")
+        await pilot.press("space")
+        await sees(pilot, "The ticket is always trained")
+        await pilot.press("down", "space")
+        await until(pilot, lambda: screen.choice().arms == ("ticket", "shuffle"))
+        await sees(pilot, "63 trainings", "-a ticket -a shuffle")
+
+
+def test_the_command_line_means_the_same_run() -> None:
+    texts = {"training.epochs": "2", "seeds": "5", "further": "model.widths=2,3 data.train_size=2000"}
+    checked = choices.check(choices.Choice("cnn", "pydoc", "imp-global", ("ticket", "reinit"), texts))
+    assert checked.errors == {}
+    words = checked.command.split()
+    settings = [words[at + 1] for at, word in enumerate(words) if word == "--set"]
+    again = specs.compose(
+        words[words.index("-m") + 1],
+        words[words.index("-d") + 1],
+        words[words.index("-s") + 1],
+        [words[at + 1] for at, word in enumerate(words) if word == "-a"],
+        int(words[words.index("--seeds") + 1]),
+        specs.parse_settings(settings),
+    )
+    assert again == checked.spec
+
+
+def test_a_command_line_is_quoted_for_the_shell() -> None:
+    texts = {"further": "'model.vectors=a b; rm -rf /'"}
+    command = choices.check(choices.Choice("cnn", "pydoc", "imp", choices.ARMS, texts)).command
+    assert "'model.vectors=a b; rm -rf /'" in command
+
+
+def test_an_open_quotation_is_said_at_the_further_settings() -> None:
+    checked = choices.check(choices.Choice("cnn", "pydoc", "imp", choices.ARMS, {"further": "model.filters='3"}))
+    assert checked.spec is None
+    assert "open quotation" in checked.errors["further"]
+
+
+async def test_launch_quit_come_back_and_stop(news: Path) -> None:
+    app = LthApp("launch")
+    async with app.run_test(size=(100, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("right", "down")
+        field(app, "training.epochs").input.value = "5000"
+        field(app, "further").input.value = "model.filters=4 model.embedding_dim=8 threads=1"
+        await until(pilot, lambda: app.screen.checked.spec is not None and app.screen.choice().dataset == "ag_news")
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen), 60)
+        run = app.screen.run_path
+        await sees(pilot, "● running")
+        await pilot.press("q")
+        await pilot.pause()
+    engine = app.engines[0]
+    try:
+        assert "1 run goes on without the app" in str(app._exit_renderables[0])
+        assert liveness.holder(run) == engine.pid, "the engine outlives the app"
+        again = LthApp()
+        async with again.run_test(size=(100, 40), notifications=True) as pilot:
+            await sees(pilot, "● running")
+            await pilot.press("enter")
+            await sees(pilot, "seed 1 of 3", seconds=60)
+            await pilot.press("s")
+            await sees(pilot, "Stop this run?")
+            await pilot.press("y")
+            await sees(pilot, "■ stopped", "lth resume", seconds=60)
+        assert await asyncio.to_thread(engine.wait, 30) == 130
+    finally:
+        if engine.poll() is None:
+            engine.kill()
+            engine.wait()
+
+
+async def test_an_engine_that_does_not_start_is_told(news: Path, monkeypatch) -> None:
+    from engine.process import launch
+
+    def no_engine(run: Path) -> None:
+        raise launch.LaunchFailed("no such interpreter")
+
+    monkeypatch.setattr(launch, "start", no_engine)
+    async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("right", "down")
+        await until(pilot, lambda: pilot.app.screen.choice().dataset == "ag_news")
+        await pilot.press("f5")
+        await sees(pilot, "The engine did not start: no such interpreter", seconds=30)
+        assert isinstance(pilot.app.screen, LaunchScreen)
+        assert not pilot.app.screen.query_one("#go", Button).disabled
+        assert "no such interpreter" in shown(pilot.app)

@@ -1,0 +1,208 @@
+"""The runs screen: live, and what can be done to a run there."""
+
+from pathlib import Path
+
+from engine.record import rundir
+from lth_tui.app import LthApp
+from lth_tui.screens.confirm import ConfirmScreen
+from lth_tui.screens.run import RunScreen
+from lth_tui.screens.runs import RunsScreen
+from tests.app.story import Story, many, sees, shown, until
+
+
+async def test_an_empty_folder_explains_what_to_do(runs: Path) -> None:
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "No runs yet", "lth demo", "launch")
+        await pilot.press("1")
+        await sees(pilot, "Dataset", "pydoc")
+
+
+async def test_a_run_that_begins_elsewhere_appears(runs: Path) -> None:
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "No runs yet")
+        Story(runs, "running", progress={"fraction": 0.25})
+        await sees(pilot, "● running", "25%", "● 1 running")
+        assert "No runs yet" not in shown(pilot.app)
+
+
+async def test_a_change_of_state_is_seen(runs: Path) -> None:
+    story = Story(runs, "running", progress={"fraction": 0.5})
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "● running", "50%")
+        story.say("finished", best={"dense": 0.9051, "ticket": 0.9134, "sparsity": 0.488}, sentence="It is one.")
+        await sees(pilot, "✓ finished", "90.5", "91.3 @ 48.8", "It is one.")
+        assert "running" not in shown(pilot.app)
+
+
+async def test_the_cursor_stays_on_its_run_when_newer_ones_come(runs: Path) -> None:
+    first = Story(runs, "finished").run.name
+    async with LthApp().run_test(notifications=True) as pilot:
+        await until(pilot, lambda: len(pilot.app.summaries or []) == 1)
+        for _ in range(3):
+            Story(runs, "running")
+        table = pilot.app.screen.table
+        await until(pilot, lambda: len(table.items) == 4)
+        assert table.key == first
+        await pilot.press("g")
+        assert table.key != first
+
+
+async def test_five_thousand_runs_scroll_and_the_cursor_keeps_its_run(runs: Path) -> None:
+    found = many(runs, 5_000)
+    app = LthApp()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: app.summaries is not None)
+        app.look = lambda at_once=False: None
+        await pilot.pause(0.2)
+        screen = app.screen
+        assert isinstance(screen, RunsScreen)
+        screen.take(found, None)
+        for key in ("G", "pageup", "k", "j", "g", "pagedown", "pagedown", "down"):
+            await pilot.press(key)
+        key = screen.table.key
+        assert key == found[screen.table.cursor]["id"]
+        assert screen.table.cursor > 20
+        line = screen.table.cursor - screen.table.scroll_offset.y
+        newer = [found[0] | {"id": f"20261123-000000-pydoc-cnn-imp-{number:04x}"} for number in range(7)]
+        screen.take([*newer, *found], None)
+        await pilot.pause()
+        assert screen.table.key == key
+        assert screen.table.cursor - screen.table.scroll_offset.y == line
+        assert key in shown(app)
+
+
+async def test_only_changed_rows_are_drawn_again(runs: Path) -> None:
+    stories = [Story(runs, "running", progress={"fraction": 0.1}) for _ in range(5)]
+    app = LthApp()
+    async with app.run_test(notifications=True) as pilot:
+        await until(pilot, lambda: len(app.summaries or []) == 5 and "10%" in shown(app))
+        table = app.screen.table
+        drawn: list[int] = []
+        paint = table.render_line
+        table.render_line = lambda y: drawn.append(y) or paint(y)
+        stories[2].say(progress={"fraction": 0.2})
+        await until(pilot, lambda: "20%" in shown(app))
+        changed = next(at for at, one in enumerate(table.items) if one["id"] == stories[2].run.name) + 1
+        ages = {line for line in drawn if line != changed and "s" not in table.items[line - 1]}
+        assert changed in drawn
+        assert 0 not in drawn, "the header did not change"
+        assert len(ages) <= 5
+
+
+async def test_enter_opens_a_run_and_escape_comes_back(runs: Path) -> None:
+    name = Story(runs, "finished").run.name
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        await sees(pilot, f"› {name}")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+
+
+async def test_a_click_chooses_a_run_and_a_second_one_opens_it(runs: Path) -> None:
+    Story(runs, "finished")
+    Story(runs, "finished")
+    async with LthApp().run_test(notifications=True) as pilot:
+        await until(pilot, lambda: len(pilot.app.summaries or []) == 2)
+        await pilot.click("#runs", offset=(5, 2))
+        await until(pilot, lambda: pilot.app.screen.table.cursor == 1)
+        await pilot.click("#runs", offset=(5, 2))
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+
+
+async def test_stopping_asks_and_any_other_key_leaves_the_run_alone(runs: Path, monkeypatch) -> None:
+    asked: list[tuple[Path, bool]] = []
+    monkeypatch.setattr("engine.process.launch.ask_to_stop", lambda run, now=False: bool(asked.append((run, now))) or True)
+    story = Story(runs, "running")
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "● running")
+        await pilot.press("s")
+        await sees(pilot, "Stop this run?")
+        await pilot.press("n")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, ConfirmScreen))
+        assert asked == []
+        await pilot.press("s")
+        await sees(pilot, "Stop this run?")
+        await pilot.press("y")
+        await sees(pilot, "Asked to stop")
+        assert asked == [(story.run, False)]
+
+
+async def test_a_finished_run_has_nothing_to_stop(runs: Path) -> None:
+    Story(runs, "finished")
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished")
+        await pilot.press("s")
+        await sees(pilot, "no engine to stop")
+
+
+async def test_a_removed_run_goes_to_the_trash_and_comes_back(runs: Path) -> None:
+    story = Story(runs, "finished")
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished")
+        await pilot.press("x")
+        await sees(pilot, "No runs yet", "u brings it back")
+        assert not story.run.exists()
+        assert (runs / ".trash" / story.run.name).is_dir()
+        await pilot.press("u")
+        await sees(pilot, "✓ finished", "is back")
+        assert (story.run / "spec.json").is_file()
+
+
+async def test_a_run_at_work_is_not_removed(runs: Path, monkeypatch) -> None:
+    story = Story(runs, "running")
+    monkeypatch.setattr("engine.record.rundir.holder", lambda run: 4242)
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "● running")
+        await pilot.press("x")
+        await sees(pilot, "stop it first")
+        assert story.run.is_dir()
+
+
+async def test_the_filter_narrows_and_escape_shows_all_again(runs: Path) -> None:
+    Story(runs, "finished")
+    Story(runs, "failed", cause="the disk is full")
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished", "✗ failed")
+        await pilot.press("slash", *"fail", "enter")
+        await until(pilot, lambda: len(pilot.app.screen.table.items) == 1)
+        assert "✓ finished" not in shown(pilot.app)
+        await pilot.press("escape")
+        await sees(pilot, "✓ finished", "✗ failed")
+
+
+async def test_a_notice_about_the_index_is_shown_as_one_line(runs: Path) -> None:
+    Story(runs, "finished")
+    (runs / "history.json").write_bytes(b"{torn")
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished")
+        assert pilot.app.screen.table.key is not None
+        (runs / "history.json").write_bytes(b"{torn again")
+        await sees(pilot, "history.json was damaged")
+
+
+async def test_a_runs_folder_that_is_a_file_is_told(runs: Path) -> None:
+    runs.write_text("not a folder")
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "runs folder:")
+
+
+async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
+    async with LthApp().run_test(notifications=True, size=(100, 50)) as pilot:
+        await pilot.press("question_mark")
+        await sees(pilot, "Remove", "Quit", "Next row", "Filter", "Undo")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+
+
+async def test_quitting_says_which_runs_go_on(runs: Path) -> None:
+    Story(runs, "running")
+    Story(runs, "running")
+    app = LthApp()
+    async with app.run_test(notifications=True) as pilot:
+        await sees(pilot, "● 2 running")
+        await pilot.press("q")
+        await pilot.pause()
+    assert "2 runs go on without the app" in str(app._exit_renderables[0])
+    assert all(rundir.read_status(run)["state"] == "running" for run in rundir.run_dirs(runs))
