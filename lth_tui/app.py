@@ -77,6 +77,7 @@ class LthApp(App[None]):
         self.engines: list[subprocess.Popen] = []  # started here; kept so that the ended ones are reaped
         self._opening, self._opening_run = screen, run
         self._reading, self._next = False, 0.0
+        self._told = ""
 
     def on_mount(self) -> None:
         self.register_theme(THEME)
@@ -93,6 +94,8 @@ class LthApp(App[None]):
     def look(self, at_once: bool = False) -> None:
         """Have the runs read in the background, unless they are being read or were just now."""
         self.engines = [engine for engine in self.engines if engine.poll() is None]
+        if not self.screen_stack:  # leaving
+            return
         due = self._next + (0 if isinstance(self.screen, RunsScreen) else self.ELSEWHERE)
         if self._reading or (time.monotonic() < due and not at_once):
             return
@@ -147,7 +150,10 @@ class LthApp(App[None]):
         """What goes wrong in the background is told, not swallowed, and the app goes on."""
         if event.state is WorkerState.ERROR:
             error = event.worker.error
-            self.say(f"something went wrong in the background ({type(error).__name__}: {error})", "error")
+            text = f"something went wrong in the background ({type(error).__name__}: {error})"
+            if text != self._told:  # once, not every second
+                self._told = text
+                self.say(text, "error")
 
     def say(self, text: str, severity: str = "information") -> None:
         """A short notice in the corner; foreign text is made safe, and nothing in it is markup."""

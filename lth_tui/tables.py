@@ -72,14 +72,14 @@ def rounds(shown: dict[str, Any]) -> Table:
     for index, arm in enumerate(arms):
         marker, colour = chart.style_of(index)
         made.add_column(Text(f"{marker} {plain.line(arm)}", style=colour), justify="right", no_wrap=True)
-    made.add_column("time", justify="right", style=QUIET)
+    made.add_column("time", justify="right", style=QUIET, no_wrap=True)
     for entry in shown["rounds"]:
         found = entry["arms"]
         left = "–" if entry.get("nonzero") is None else f"{entry['nonzero']:,}"
-        cells: list[Any] = [str(entry["round"]), percent(entry["sparsity"]), left]
+        first = "dense" if "dense" in found else str(entry["round"])
+        cells: list[Any] = [first, percent(entry["sparsity"]), left]
         if "dense" in found:
-            cells.append(Text(f"dense {spread(found['dense']['test_accuracy'])}", style="bold"))
-            cells += [""] * (len(arms) - 1)
+            cells += [Text(spread(found["dense"]["test_accuracy"]), style="bold"), *[""] * (len(arms) - 1)]
         else:
             cells += [spread(found.get(arm, {}).get("test_accuracy", [])) for arm in arms]
         seconds = [s for metrics in found.values() for s in metrics.get("seconds", []) if s is not None]

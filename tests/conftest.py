@@ -1,10 +1,15 @@
 """What every test stands on: folders of its own, and a made-up corpus small enough to train on in a second."""
 
 import csv
+import os
 import random
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from engine.record import liveness
 
 WORDS = {
     "World": "election minister treaty border parliament",
@@ -33,11 +38,16 @@ COMMON = [
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test touches the user's runs, datasets or cache."""
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test touches the user's runs, datasets or cache, and no engine outlives the test that started it."""
     monkeypatch.setenv("LTH_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("LTH_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    yield
+    for lock in tmp_path.glob("runs/*/engine.lock"):
+        pid = liveness.holder(lock.parent)
+        if pid and pid != os.getpid():
+            os.kill(pid, signal.SIGKILL)
 
 
 def write_news(folder: Path, train: int = 240, test: int = 80) -> Path:

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 _NAMES = {"pagedown": "PgDn", "pageup": "PgUp", "question_mark": "?", "slash": "/", "down": "↓", "up": "↑"}
 _NAMES |= {"left": "←", "right": "→", "escape": "Esc", "enter": "Enter", "space": "Space", "home": "Home", "end": "End"}
+_LEFT_OUT = ("app.focus_previous", "screen.copy_text", "app.command_palette", "command_palette")
 
 
 class HelpScreen(ModalScreen[None]):
@@ -46,10 +47,10 @@ def groups(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
     for key, active in screen.active_bindings.items():
         node, binding = active.node, active.binding
         title = _title(node)
-        if title and binding.description and active.enabled:
-            keys, _ = found.setdefault(title, {}).setdefault(binding.action, ([], binding.description))
-            if (shown := _shown(key)) not in keys:
-                keys.append(shown)
+        if title and binding.description and active.enabled and binding.action not in _LEFT_OUT:
+            keys, text = found.setdefault(title, {}).get(binding.action, ([], ""))
+            text = binding.description if binding.show or not text else text
+            found[title][binding.action] = (keys if (shown := _shown(key)) in keys else [shown, *keys], text)
     return [(title, [(" ".join(keys), text) for keys, text in of.values()]) for title, of in found.items()]
 
 

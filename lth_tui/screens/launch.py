@@ -25,6 +25,8 @@ from lth_tui.widgets.table import Column, Row, Table
 from lth_tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from engine.spec import RunSpec
     from lth_tui.app import LthApp
 
@@ -101,9 +103,9 @@ class LaunchScreen(Screen[None]):
     class Launched(Message):
         """An engine holds the run's lock."""
 
-        def __init__(self, run: Path) -> None:
+        def __init__(self, run: Path, engine: "Popen") -> None:
             super().__init__()
-            self.run = run
+            self.run, self.engine = run, engine
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,7 +151,7 @@ class LaunchScreen(Screen[None]):
         self._redraw()
 
     def on_screen_resume(self) -> None:
-        self.run_worker(self._list_datasets, thread=True, group="datasets", exit_on_error=False)
+        self.app.run_worker(self._list_datasets, thread=True, group="datasets", exit_on_error=False)
 
     def table(self, name: str) -> Table:
         return self.query_one(f"#{name}", Table)
@@ -246,7 +248,7 @@ class LaunchScreen(Screen[None]):
             self.table(name).set_class(name in errors, "-wrong")
         wrong = next((errors[name] for name in LISTS if name in errors), "")
         if not wrong and not self.entries.get(now.dataset, {}).get("here", True):
-            wrong = f"{now.dataset} is not on this machine; bring it here with: lth data import {now.dataset} PATH"
+            wrong = f"{now.dataset} is not here yet; bring it with: lth data import {now.dataset} PATH"
         line = self.query_one("#wrong", Static)
         line.update(Content(plain.line(wrong)))
         line.set_class(bool(wrong), "-on")
@@ -259,7 +261,7 @@ class LaunchScreen(Screen[None]):
         spec = self.checked.spec if self.checked else None
         if spec is not None and spec != self.estimated[0]:
             self.estimated = (spec, "")
-            self.run_worker(lambda: self._measure(spec), thread=True, group="pace", exclusive=True, exit_on_error=False)
+            self.app.run_worker(lambda: self._measure(spec), thread=True, group="pace", exclusive=True, exit_on_error=False)
 
     def _measure(self, spec: "RunSpec") -> None:
         from engine.record import pace
@@ -415,10 +417,10 @@ class LaunchScreen(Screen[None]):
             run = launch.new_run(self.app.runs, spec, lambda text: self._tell(f"{text}, a few seconds the first time"))
             self._tell("starting the engine")
             try:
-                self.app.engines.append(launch.start(run))
+                engine = launch.start(run)
             finally:
                 history.fold(run.parent, run)
-            answer = self.Launched(run)
+            answer = self.Launched(run, engine)
         except BadInput as error:
             answer = self.Refused(str(error), chosen)
         except launch.LaunchFailed as error:
@@ -441,6 +443,7 @@ class LaunchScreen(Screen[None]):
 
     def on_launch_screen_launched(self, message: Launched) -> None:
         self.at_work = ""
+        self.app.engines.append(message.engine)
         self._redraw()
         self.app.look(at_once=True)
         if self.is_current:

@@ -102,7 +102,7 @@ class LogScreen(Screen[None]):
     def _tick(self) -> None:
         if not self._reading and self.is_current:
             self._reading = True
-            self.run_worker(self._read, thread=True, group="log", exit_on_error=False)
+            self.app.run_worker(self._read, thread=True, group="log", exit_on_error=False)
 
     def _read(self) -> None:
         try:

@@ -70,7 +70,7 @@ class RunScreen(Screen[None]):
     def _tick(self) -> None:
         if not self._looking and (self.is_current or self.look is None):
             self._looking = True
-            self.run_worker(self._read, thread=True, group="follow", exit_on_error=False)
+            self.app.run_worker(self._read, thread=True, group="follow", exit_on_error=False)
 
     def _read(self) -> None:
         try:

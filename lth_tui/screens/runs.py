@@ -191,7 +191,7 @@ class RunsScreen(Screen[None]):
 
     def action_remove(self) -> None:
         if (run := self.chosen) is not None:
-            self.run_worker(lambda: self._remove(run), thread=True, group="remove", exit_on_error=False)
+            self.app.run_worker(lambda: self._remove(run), thread=True, group="remove", exit_on_error=False)
 
     def _remove(self, run: Path) -> None:
         try:
@@ -208,7 +208,7 @@ class RunsScreen(Screen[None]):
             self.app.say("Nothing was removed here.")
             return
         kept, run = self.removed.pop()
-        self.run_worker(lambda: self._bring_back(kept, run), thread=True, group="remove", exit_on_error=False)
+        self.app.run_worker(lambda: self._bring_back(kept, run), thread=True, group="remove", exit_on_error=False)
 
     def _bring_back(self, kept: Path, run: Path) -> None:
         try:

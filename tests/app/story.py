@@ -81,6 +81,19 @@ async def sees(pilot: Pilot, *words: str, seconds: float = 10) -> None:
     await until(pilot, lambda: all(word in shown(pilot.app) for word in words), seconds)
 
 
+def farewell(app: LthApp) -> list[str]:
+    """What the app says on the terminal when it leaves, once it has."""
+    said: list[str] = []
+    leave = app.exit
+
+    def overheard(*args: Any, message: Any = None, **kwargs: Any) -> None:
+        said.append(str(message))
+        leave(*args, message=message, **kwargs)
+
+    app.exit = overheard  # type: ignore[method-assign]
+    return said
+
+
 def many(runs: Path, count: int) -> list[history.Summary]:
     """Summaries of so many runs, newest first, as `history.refresh` gives them; nothing of them is on disk."""
     base = history.summarise(Story(runs, "finished").run)

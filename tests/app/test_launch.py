@@ -11,7 +11,7 @@ from lth_tui.app import LthApp
 from lth_tui.screens import choice as choices
 from lth_tui.screens.launch import Field, LaunchScreen
 from lth_tui.screens.run import RunScreen
-from tests.app.story import sees, shown, until
+from tests.app.story import farewell, sees, shown, until
 
 
 def field(app: LthApp, path: str) -> Field:
@@ -48,7 +48,7 @@ async def test_a_dataset_that_is_not_here_says_how_to_get_it() -> None:
     async with LthApp("launch").run_test(notifications=True) as pilot:
         await ready(pilot)
         await pilot.press("right", "down")
-        await sees(pilot, "ag_news is not on this machine", "lth data import ag_news PATH")
+        await sees(pilot, "ag_news is not here yet", "lth data import ag_news PATH")
         await pilot.press("f5")
         await until(pilot, lambda: pilot.app.screen.refusal)
         assert rundir.run_dirs(pilot.app.runs) == []
@@ -115,6 +115,7 @@ def test_an_open_quotation_is_said_at_the_further_settings() -> None:
 
 async def test_launch_quit_come_back_and_stop(news: Path) -> None:
     app = LthApp("launch")
+    farewells = farewell(app)
     async with app.run_test(size=(100, 40), notifications=True) as pilot:
         await ready(pilot)
         await pilot.press("right", "down")
@@ -129,7 +130,7 @@ async def test_launch_quit_come_back_and_stop(news: Path) -> None:
         await pilot.pause()
     engine = app.engines[0]
     try:
-        assert "1 run goes on without the app" in str(app._exit_renderables[0])
+        assert farewells == ["1 run goes on without the app; `lth` comes back to it."]
         assert liveness.holder(run) == engine.pid, "the engine outlives the app"
         again = LthApp()
         async with again.run_test(size=(100, 40), notifications=True) as pilot:

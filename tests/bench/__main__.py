@@ -14,6 +14,7 @@ and "not met" are words, not verdicts of a test: the exit code is 0 either way, 
 
 import argparse
 import importlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tests.bench.figures import Figure, machine
+from tests.bench.figures import Figure, as_launched, machine
 
 BENCHMARKS = {
     "cli": "tests.bench.command_line",
@@ -33,7 +34,6 @@ BENCHMARKS = {
     "data": "tests.bench.datasets",
     "record": "tests.bench.records",
 }
-_COLUMNS = ("", "figure", "median", "against", "ratio", "target", "", "note")
 
 
 def main(arguments: list[str]) -> int:
@@ -44,6 +44,7 @@ def main(arguments: list[str]) -> int:
     if unknown := [name for name in chosen.names if name not in BENCHMARKS]:
         parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(BENCHMARKS)}")
     words = Console(stderr=True)
+    os.environ.update(as_launched())  # before torch is imported
     before, figures, broken = machine(), [], {}
     for name in chosen.names or BENCHMARKS:
         began = time.perf_counter()
@@ -53,9 +54,12 @@ def main(arguments: list[str]) -> int:
             broken[name] = f"{type(error).__name__}: {error}"
         words.print(f"{name}: measured in {time.perf_counter() - began:.0f} s", style="bright_black", markup=False)
     after = machine()
-    console = Console()
-    console.print(_table(figures))
-    console.print(f"{before['cores']} cores, load {before['load'][0]} before and {after['load'][0]} after.", markup=False)
+    console = Console() if sys.stdout.isatty() else Console(width=110)
+    if figures:
+        console.print(_table(figures))
+    console.print(
+        f"{before['cores']} cores, load {before['load'][0]} before and {after['load'][0]} after.", markup=False
+    )
     for name, cause in broken.items():
         console.print(f"{name} broke: {cause}", markup=False, style="red")
     if chosen.json:
@@ -65,11 +69,15 @@ def main(arguments: list[str]) -> int:
 
 
 def _table(figures: list[Figure]) -> Table:
-    table = Table(*_COLUMNS, box=box.SIMPLE_HEAD, pad_edge=False)
+    """Two lines a figure, so that it fits 80 columns: the numbers, and beneath them what they are compared with."""
+    table = Table("", "figure", "median", "ratio", "target", "", box=box.SIMPLE_HEAD, pad_edge=False)
     last = ""
     for figure in figures:
-        row = figure.row()
-        table.add_row(*(Text(cell) for cell in ["" if row[0] == last else row[0], *row[1:]]))
+        first = "" if figure.benchmark == last else figure.benchmark
+        against = f"against {figure.against}" if figure.against else ""
+        beneath = "; ".join(filter(None, (against, figure.note)))
+        name = Text(figure.name) + Text(f"\n{beneath}" if beneath else "", style="bright_black")
+        table.add_row(first, name, *(Text(cell) for cell in figure.cells()))
         last = figure.benchmark
     return table
 

@@ -1,6 +1,5 @@
 """`cli`: how soon `lth --help` and `lth ls` answer, and what they import."""
 
-import os
 import re
 import subprocess
 import sys
@@ -76,7 +75,7 @@ def _heavy(arguments: list[str]) -> list[str]:
     """Which heavy packages a command imports, as Python itself tells."""
     code = f"import sys; sys.argv = ['lth', *{arguments}]; from lth_tui.cli import main; main()"
     child = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True
+        [sys.executable, "-X", "importtime", "-c", code], cwd=ROOT, check=False, capture_output=True, text=True
     )
     if child.returncode:
         raise RuntimeError(f"lth {' '.join(arguments)} failed: {child.stderr[-300:]}")

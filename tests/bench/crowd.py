@@ -6,17 +6,15 @@ import subprocess
 import sys
 from statistics import median
 
-from tests.bench.figures import ROOT, Figure, spread
+from tests.bench.figures import ROOT, Figure, as_launched, spread
 
 _BURN = "while True: pass"
 
 
 def run(steps: int = 20, repeats: int = 2, vocabulary: int = 50_000, limit: float = 15) -> list[Figure]:
     """Each reading is a process of its own, since the policy counts only when a process starts."""
-    from engine.process import launch
-
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
-    policy = {name: value for name, value in launch._environment().items() if name.startswith("OMP_")}
+    policy = as_launched()
     variants = {"launched": bare | policy, "default": bare}
     found: dict[str, list[float]] = {name: [] for name in variants}
     burner = subprocess.Popen([sys.executable, "-c", _BURN])

@@ -28,11 +28,11 @@ class Figure:
     met: bool | None = None  # None: there is no target
     note: str = ""
 
-    def row(self) -> list[str]:
+    def cells(self) -> list[str]:
+        """Median, ratio, target and whether it is met, in words."""
         value = self.value if isinstance(self.value, str) else f"{self.value:,.4g} {self.unit}".strip()
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}x"
-        met = {None: "", True: "met", False: "not met"}[self.met]
-        return [self.benchmark, self.name, value, self.against, ratio, self.target, met, self.note]
+        return [value, ratio, self.target, {None: "", True: "met", False: "not met"}[self.met]]
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,6 +57,16 @@ def interleaved(variants: Mapping[str, Callable[[], list[float]]], repeats: int)
     return found
 
 
+def times_as_long(slower: list[float], faster: list[float], readings: int) -> float:
+    """How many times as long, from pairs of neighbouring readings: the median of their medians' ratios."""
+
+    def medians(values: list[float]) -> list[float]:
+        size = len(values) // readings
+        return [median(values[i * size : (i + 1) * size]) for i in range(readings)]
+
+    return median(a / b for a, b in zip(medians(slower), medians(faster), strict=True))
+
+
 def timed(call: Callable[[], Any]) -> Callable[[], list[float]]:
     """A variant for `interleaved`: the seconds of one call."""
 
@@ -78,6 +88,13 @@ def process(arguments: list[str], **options: Any) -> tuple[float, float]:
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def as_launched() -> dict[str, str]:
+    """How an engine's threads wait, as variables of the environment; they count when a process imports torch."""
+    from engine.process import launch
+
+    return {name: value for name, value in launch._environment().items() if name.startswith("OMP_")}
+
+
 def spread(values: list[float], scale: float = 1.0, unit: str = "") -> str:
     """`min 3.1, max 4.2 ms`: how far the readings behind a median lie apart."""
     return f"min {min(values) * scale:.3g}, max {max(values) * scale:.3g} {unit}".strip()
@@ -87,6 +104,3 @@ def machine() -> dict[str, Any]:
     """What a reader of the figures has to know: cores, load, versions."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"cores": cores, "load": [round(load, 2) for load in os.getloadavg()], "python": sys.version.split()[0]}
-
-
-__all__ = ["ROOT", "Figure", "at_least", "at_most", "interleaved", "machine", "median", "process", "spread", "timed"]

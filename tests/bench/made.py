@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -58,10 +58,16 @@ def texts(count: int, mean: int, vocabulary: int, seed: int = 0, hint: float = 0
     return Texts(tokens.astype(np.int32), offsets, labels.astype(np.int64))
 
 
+def _word(number: int) -> str:
+    """A pronounceable word of its own for every number, short ones first."""
+    rest, last = divmod(number, len(_SYLLABLES))
+    return (_word(rest - 1) if rest else "") + _SYLLABLES[last]
+
+
 def news_csv(folder: Path, train: int, test: int, words: int = 50_000) -> Path:
     """A dataset in the format of AG News: capitals, punctuation, a vocabulary like a language's; learnable."""
     random = np.random.default_rng(0)
-    lexicon = ["".join(_SYLLABLES[d] for d in divmod(n, len(_SYLLABLES))) + "sndr"[n % 4] * (n % 3) for n in range(words)]
+    lexicon = [_word(number) for number in range(words)]
     folder.mkdir(parents=True)
     for part, count in (("train", train), ("test", test)):
         sizes = lengths(random, count, 38)
@@ -85,10 +91,10 @@ def finished_runs(runs: Path, count: int) -> list[Path]:
     from engine import spec as specs
 
     content = specs.dump(specs.compose("cnn", "ag_news"))
-    first, now = datetime(2026, 1, 1), time.time()
+    now = time.time()
     made = []
     for number in range(count):
-        run = runs / rundir.new_id("cnn", "ag_news", "imp", first + timedelta(minutes=number))
+        run = runs / rundir.new_id("cnn", "ag_news", "imp", datetime.fromtimestamp(now - 60 * number))
         (run / "tickets").mkdir(parents=True)
         rundir.write_atomically(run / "spec.json", content, durable=False)
         rundir.write_status(

@@ -1,6 +1,7 @@
 """The same network and the same step as most people write them, to compare with."""
 
 import time
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +63,7 @@ class OrdinaryTraining:
             times.append(time.perf_counter())
             if len(times) > warm_up + steps:
                 break
-        return [later - earlier for earlier, later in zip(times, times[1:], strict=False)][warm_up:]
+        return [later - earlier for earlier, later in pairwise(times)][warm_up:]
 
 
 def half_of(module: nn.Module) -> dict[str, Tensor]:

@@ -25,7 +25,12 @@ class Watch:
     """
 
     def __init__(
-        self, blocks: int, warm_up: int, block: int = 1, synchronise: Callable[[], Any] = lambda: None, limit: float = 60
+        self,
+        blocks: int,
+        warm_up: int,
+        block: int = 1,
+        synchronise: Callable[[], Any] = lambda: None,
+        limit: float = 60,
     ):
         self.seconds: list[float] = []
         self.blocks, self.warm_up, self.block = blocks, warm_up, block
@@ -80,7 +85,9 @@ def plan(spec: specs.RunSpec) -> training.Plan:
     return training.Plan(**spec.training.model_dump(), seed=0)
 
 
-def step_seconds(module: nn.Module, start: training.Start, spec: specs.RunSpec, part: Part, watch: Watch) -> list[float]:
+def step_seconds(
+    module: nn.Module, start: training.Start, spec: specs.RunSpec, part: Part, watch: Watch
+) -> list[float]:
     """Seconds a step of training `module`, as `watch` reads them."""
     if len(part) < watch.steps * spec.training.batch_size:
         raise ValueError(f"{len(part)} texts do not last for {watch.steps} steps")

@@ -1,0 +1,63 @@
+"""Commands that act on runs: stop, rm, reindex."""
+
+from typing import Annotated
+
+import typer
+
+from engine.errors import BadInput
+from lth_tui import output
+
+
+def stop(
+    run: output.Run,
+    now: Annotated[bool, typer.Option("--now", help="Kill the engine instead of asking; the round is lost.")] = False,
+) -> None:
+    """Ask a run's engine to stop; what is finished stays."""
+    import time
+
+    from engine.process import launch
+    from engine.record import history, rundir
+    from lth_tui import tables
+
+    found = output.find(run)
+    state = rundir.state(found)
+    if state not in rundir.ACTIVE:
+        raise BadInput(f"run: {found.name} is {state}, not running; `lth ls` shows what runs.")
+    if not launch.ask_to_stop(found, now):
+        raise BadInput(f"run: the engine of {found.name} is not a process of this machine's that may be signalled.")
+    with tables.words().status("Stopping", spinner="line"):
+        deadline = time.monotonic() + 30
+        while rundir.holder(found) is not None and time.monotonic() < deadline:
+            time.sleep(0.05)
+    history.fold(found.parent, found)
+    if rundir.holder(found) is not None:
+        output.say(f"{found.name} has not stopped within 30 s; `lth stop --now {found.name}` kills it.", "yellow")
+        raise typer.Exit(output.FAILED)
+    output.say(f"{found.name} is {rundir.state(found)}. Go on with: lth resume {found.name}")
+
+
+def rm(
+    run: output.Run,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring a removed run back.")] = False,
+) -> None:
+    """Move a run to the trash of the runs folder; --undo brings it back."""
+    from engine.places import runs_root
+    from engine.record import history, rundir
+
+    if undo:
+        found = rundir.restore(runs_root(), run)
+        history.fold(found.parent, found)
+        return output.say(f"{found.name} is back.")
+    found = output.find(run)
+    rundir.trash(found)
+    history.fold(found.parent, found)
+    return output.say(f"{found.name} is removed. Bring it back with: lth rm --undo {found.name}")
+
+
+def reindex() -> None:
+    """Rebuild the history from the run directories."""
+    from engine.places import runs_root
+    from engine.record import history
+
+    count = history.reindex(runs_root())
+    output.say(f"The history holds {count} run{'' if count == 1 else 's'} again.")

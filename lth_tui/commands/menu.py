@@ -1,0 +1,92 @@
+"""Commands that show what there is to choose from: models, datasets, schedules, arms."""
+
+from dataclasses import asdict
+from typing import Any
+
+import typer
+
+from engine import catalog
+from lth_tui import output
+
+
+def models(json: output.Json = False) -> None:
+    """The models, their settings and defaults."""
+    rows = [
+        {
+            "name": card.name,
+            "title": card.title,
+            "settings": {setting.name: setting.default for setting in card.settings},
+            "citation": card.citation,
+        }
+        for card in catalog.MODELS.values()
+    ]
+
+    def told(row: dict[str, Any]) -> list[str]:
+        settings = ", ".join(f"{name} {_worded(value)}" for name, value in row["settings"].items())
+        return [row["title"], settings, row["citation"]]
+
+    output.menu(rows, told, json)
+
+
+def datasets(json: output.Json = False) -> None:
+    """The datasets, their classes and sizes, and whether they are here."""
+    from engine.data import store
+
+    rows = []
+    for entry in store.listing():
+        card = catalog.DATASETS[entry["name"]]
+        known = {"train": entry["train"] or card.train, "test": entry["test"] or card.test}
+        rows.append(entry | known | {"licence": card.licence, "source": card.source, "citation": card.citation})
+
+    def told(row: dict[str, Any]) -> list[str]:
+        here = "here" if row["here"] else f"not here; bring it with: lth data import {row['name']} PATH"
+        counts = f"{row['train']:,} texts to train on, {row['test']:,} to test on; {here}"
+        classes = f"{len(row['classes'])} classes: {', '.join(row['classes'])}"
+        return [row["title"], counts, classes, f"{row['source']}; {row['licence']}", row["citation"]]
+
+    output.menu(rows, told, json)
+
+
+def schedules(ctx: typer.Context, json: output.Json = False) -> None:
+    """The pruning schedules; `lth schedules show NAME` draws one."""
+
+    def told(row: dict[str, Any]) -> list[str]:
+        ladder = f"{row['rounds']} rounds at rate {row['rate']}, up to {100 * row['ladder'][-1]:.1f} % sparsity"
+        return [row["title"], f"{ladder}; rewinds to {row['rewind']}", row["citation"]]
+
+    if ctx.invoked_subcommand is None:
+        output.menu([_schedule(name) for name in catalog.SCHEDULES], told, json)
+
+
+def schedules_show(name: str, json: output.Json = False) -> None:
+    """Draw the ladder of sparsities a schedule visits."""
+    from lth_tui import tables
+
+    row = _schedule(catalog.card("schedule", catalog.SCHEDULES, name).name)
+    if json:
+        return output.out(row)
+    console = tables.out()
+    console.print(tables.text(f"{row['name']}: {row['title']}", "bold"))
+    console.print(tables.text(f"{row['criterion']}, {row['scope']}, prunes {', '.join(row['prunable'])}", tables.QUIET))
+    room = max(10, min(60, console.width - 24))
+    for number, sparsity in enumerate(row["ladder"]):
+        kept = round(room * (1 - sparsity))
+        bar = "█" * kept + "░" * (room - kept)
+        console.print(tables.text(f"{number:>3}  {100 * sparsity:5.1f} %  {bar}"))
+    return None
+
+
+def _schedule(name: str) -> dict[str, Any]:
+    card = catalog.SCHEDULES[name]
+    ladder = [1 - (1 - card.rate) ** number for number in range(card.rounds + 1)]
+    return asdict(card) | {"prunable": list(card.prunable), "ladder": ladder}
+
+
+def arms(json: output.Json = False) -> None:
+    """The arms: what is done with the mask in a round, and what each tells."""
+    rows = [{"name": c.name, "title": c.title, "question": c.question} for c in catalog.ARMS.values()]
+    output.menu(rows, lambda row: [row["title"], row["question"]], json)
+
+
+def _worded(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,155 @@
+"""Commands that start an engine: demo, run, resume. They follow it until it is done, or let it go."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from engine import catalog
+from engine.errors import BadInput
+from lth_tui import output
+
+
+def demo(
+    seeds: Annotated[int, typer.Option(help="Replicates; a verdict needs 3.")] = 3,
+    json: output.Json = False,
+) -> None:
+    """The main job on the built-in corpus, in about two minutes: train, prune, rewind, compare."""
+    from engine import spec as specs
+
+    spec = specs.compose("cnn", "pydoc", "imp", seeds=seeds, settings=dict(catalog.DEMO))
+    output.say(
+        "A lottery-ticket experiment on the docstrings of Python's own library: which part of it does a paragraph\n"
+        f"document? A smaller setting than `lth run -m cnn -d pydoc`: {spec.data.train_size:,} training texts, "
+        f"{spec.model.embedding_dim}-d words, {spec.model.filters} filters a width.\n"  # type: ignore[attr-defined]
+        "It shows what a winning ticket looks like; it does not prove one."
+    )
+    code = _launch(spec, detach=False, json=json)
+    if code == output.DONE and not json:
+        output.say(
+            "\nShown, not proven: the demo is small. Next:\n"
+            "  lth                          the app: choose, launch, watch\n"
+            "  lth run -m cnn -d pydoc      the full built-in experiment\n"
+            "  lth data import ag_news DIR  bring a real dataset, then: lth run -m cnn -d ag_news\n"
+            "  lth show @last --json        every number of this run"
+        )
+    raise typer.Exit(code)
+
+
+def run(
+    model: Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="See `lth models`.")],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", metavar="NAME", help="See `lth datasets`.")],
+    schedule: Annotated[str, typer.Option("--schedule", "-s", metavar="NAME", help="See `lth schedules`.")] = "imp",
+    arm: Annotated[
+        list[str] | None,
+        typer.Option("--arm", "-a", metavar="NAME", help="See `lth arms`; give it again for more.  [default: all]"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Replicates: seeds 0, 1, ...; a verdict needs 3.")] = 3,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the spec; listed below.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once the engine works.")] = False,
+    json: output.Json = False,
+) -> None:
+    """Launch a run. The engine is always detached; Ctrl-C asks it to stop, a lost terminal leaves it running."""
+    from engine import spec as specs
+
+    spec = specs.compose(model, dataset, schedule, arm, seeds, dict(specs.parse_settings(set_ or [])))
+    raise typer.Exit(_launch(spec, detach, json))
+
+
+def resume(
+    run: output.Run,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once the engine works.")] = False,
+    json: output.Json = False,
+) -> None:
+    """Go on with a stopped, failed or orphaned run from its last finished round."""
+    from engine import spec as specs
+    from engine.record import rundir
+
+    found = output.find(run)
+    state = rundir.state(found)
+    if state == "finished":
+        raise BadInput(f"run: {found.name} is finished; there is nothing to resume. `lth show {found.name}` shows it.")
+    if state in rundir.ACTIVE:
+        raise BadInput(f"run: {found.name} is {state}; follow it with `lth watch {found.name}`.")
+    specs.load(found / "spec.json")
+    raise typer.Exit(_start(found, detach, json))
+
+
+def _launch(spec: Any, detach: bool, json: bool) -> int:
+    from engine.places import runs_root
+    from engine.process import launch
+    from engine.record import pace
+    from lth_tui import tables
+
+    with tables.words().status("Preparing", spinner="line") as status:
+        made = launch.new_run(runs_root(), spec, lambda words: status.update(f"Preparing: {words} (once)"))
+    cost = pace.seconds_an_epoch(runs_root(), spec.model_dump(mode="json"))
+    trainings, epochs = spec.trainings, spec.training.epochs
+    about = "no estimate yet" if cost is None else f"about {tables.duration(cost * epochs * trainings)} on this machine"
+    output.say(f"{trainings} trainings of at most {epochs} epochs: {about}.", "bright_black")
+    return _start(made, detach, json)
+
+
+def _start(made: Path, detach: bool, json: bool) -> int:
+    from engine.process import launch
+    from engine.record import history
+
+    try:
+        launch.start(made)
+    except launch.LaunchFailed as error:
+        output.say(f"{made.name} did not start: {error}", "red")
+        return output.FAILED
+    finally:
+        history.fold(made.parent, made)
+    if detach:
+        output.out({"id": made.name} if json else made.name)
+        output.say(f"The engine works on its own now. Follow it: lth watch {made.name}")
+        return output.DONE
+    return _attend(made, json)
+
+
+def _attend(made: Path, json: bool) -> int:
+    """Follow a run that we started to its end, then show it."""
+    from engine.record import history, rundir, summary
+    from lth_tui import tables
+    from lth_tui.follow import follow
+
+    output.say(made.name, bold=True)
+    try:
+        state = follow(made, tables.words(), stop_on_interrupt=True)
+    except KeyboardInterrupt:
+        output.say(f"The engine is still stopping; look with: lth show {made.name}")
+        return output.INTERRUPTED
+    history.fold(made.parent, made)
+    shown = summary.show(made)
+    if json:
+        output.out(shown)
+    elif state == "finished":
+        console = tables.out()
+        console.print(tables.run(shown, console.width))
+    if state == "finished":
+        return output.DONE
+    if state == "failed":
+        output.say(f"The run failed: {shown['cause']}.", "red")
+        return output.BAD_INPUT if rundir.read_status(made).get("bad_input") else output.FAILED
+    output.say(f"The run is {state}; its finished rounds are kept. Go on with: lth resume {made.name}", "yellow")
+    return output.INTERRUPTED if state == "stopped" else output.FAILED
+
+
+class RunCommand(TyperCommand):
+    """`lth run --help` lists every path that --set takes, from the spec itself."""
+
+    def format_epilog(self, _: Any, formatter: Any) -> None:
+        from engine import spec as specs
+        from lth_tui import tables
+
+        made = tables.table("--set key", "default", "meaning")
+        for path, (default, meaning) in specs.settable().items():
+            made.add_row(path, default, tables.text(meaning, tables.QUIET))
+        console = tables.out()
+        with console.capture() as captured:
+            console.print(made)
+        formatter.write("\n" + captured.get())

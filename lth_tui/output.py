@@ -1,0 +1,45 @@
+"""What every command shares: exit codes, results on standard output, words on standard error, runs by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lth_tui import plain
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Any unique part of a run's id, or @last.")]
+
+
+def out(value: Any, indent: bool = True) -> None:
+    """One result on standard output: a string as it is, anything else as JSON."""
+    if isinstance(value, str):
+        return typer.echo(value)
+    import orjson
+
+    return typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0).decode())
+
+
+def say(words: str, colour: str | None = None, bold: bool = False) -> None:
+    """Words for the person, on standard error, foreign text in them made safe."""
+    typer.secho(plain.lines(words), fg=colour, bold=bold, err=True)
+
+
+def menu(rows: list[dict[str, Any]], told: Callable[[dict[str, Any]], list[str]], json: bool) -> None:
+    """Rows as JSON, or as names with what is told of each: a line, then quieter ones."""
+    if json:
+        return out(rows)
+    from lth_tui import tables
+
+    return tables.out().print(tables.cards([(row["name"], told(row)) for row in rows]))
+
+
+def find(text: str) -> Path:
+    """The run that a command was given. Raises BadInput."""
+    from engine.places import runs_root
+    from engine.record import rundir
+
+    return rundir.find(runs_root(), text)
