@@ -74,6 +74,7 @@ class LthApp(App[None]):
         self.runs = places.runs_root()
         self.summaries: list[history.Summary] | None = None  # None until they are read
         self.notice: str | None = None
+        self.working = 0  # how many runs have an engine
         self.engines: list[subprocess.Popen] = []  # started here; kept so that the ended ones are reaped
         self._opening, self._opening_run = screen, run
         self._reading, self._next = False, 0.0
@@ -117,12 +118,14 @@ class LthApp(App[None]):
 
     def on_lth_app_listed(self, message: Listed) -> None:
         self.summaries, self.notice = message.summaries, message.notice
-        running = sum(one["state"] in rundir.ACTIVE for one in self.summaries)
-        for screen in self.screen_stack:
-            for bar in screen.query(TopBar):
-                bar.running = running
-            if isinstance(screen, RunsScreen):
-                screen.take(self.summaries, self.notice)
+        self.working = sum(one["state"] in rundir.ACTIVE for one in self.summaries)
+        if not self.screen_stack:
+            return
+        screen = self.screen  # only the one in front: a change behind it would have all of it drawn again
+        for bar in screen.query(TopBar):
+            bar.running = self.working
+        if isinstance(screen, RunsScreen):
+            screen.take(self.summaries, self.notice)
 
     # Going places
 
@@ -161,8 +164,7 @@ class LthApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave at once. Engines are processes of their own and go on; say so."""
-        working = sum(one["state"] in rundir.ACTIVE for one in self.summaries or [])
-        working = max(working, sum(engine.poll() is None for engine in self.engines))
+        working = max(self.working, sum(engine.poll() is None for engine in self.engines))
         goes = "goes on without the app; `lth` comes back to it" if working == 1 else ""
         goes = goes or "go on without the app; `lth` comes back to them"
         self.exit(message=Text(f"{words.count(working, 'run')} {goes}.") if working else None)

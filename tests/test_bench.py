@@ -94,7 +94,7 @@ def test_the_gpu_check_compares_and_measures_every_model_of_the_catalog() -> Non
         part.run("cpu", TINY, lambda found, name=name: kept.update({name: found}))
         text = gpu_summary.part(name, kept[name])
         assert "FAILED" not in text and "NOT WITHIN" not in text, (text, kept[name])
-    assert kept["pace"]["models"]["cnn"]["waits"]["inside_an_epoch"] == 0
+    assert kept["pace"]["models"]["cnn"]["waits, 8 tokens"]["inside_an_epoch"] == 0
 
 
 def test_a_step_that_differs_is_reported_as_not_within(monkeypatch: pytest.MonkeyPatch) -> None:

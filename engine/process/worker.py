@@ -17,6 +17,8 @@ from engine.process import launch
 from engine.record import liveness, rundir
 
 if TYPE_CHECKING:
+    import torch
+
     from engine.process.journal import RunJournal
 
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
@@ -105,7 +107,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
     device = _device(spec.device)
     threads = spec.threads or _cores()
     torch.set_num_threads(threads)
-    journal.started(spec, device=str(device), threads=threads, grouping=training.GROUPING)
+    journal.started(spec, **_machine(device, threads))
 
     encoded = encoding.load(spec.data, journal.preparing)
     classes, vocabulary = len(encoded.class_names), len(encoded.vocabulary)
@@ -138,19 +140,35 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _device(wanted: str) -> Any:
+def _device(wanted: str) -> "torch.device":
+    """The device a spec asks for, set up so that it computes what a CPU does, and the same each time. BadInput."""
     import torch
 
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
-    device = torch.device(name)
-    if device.type == "cuda":
-        count = torch.cuda.device_count()
-        if (device.index or 0) >= count:
-            raise BadInput(f"device: {wanted!r} given, but this machine shows {count} CUDA devices; use auto or cpu.")
-        # Bit-identical repetition is part of what a run promises.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cuda.matmul.allow_tf32 = False
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+    if device.type != "cuda":
+        return device
+    count = torch.cuda.device_count()
+    if (device.index or 0) >= count:
+        raise BadInput(f"device: {wanted!r} given, but this machine shows {count} CUDA devices; use auto or cpu.")
+    device = torch.device("cuda", device.index or 0)
+    torch.cuda.set_device(device)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
     return device
+
+
+def _machine(device: "torch.device", threads: int) -> dict[str, Any]:
+    """What the numbers of a run hang on besides its spec."""
+    import torch
+
+    from engine.training import GROUPING
+
+    told: dict[str, Any] = {"device": str(device), "threads": threads, "grouping": GROUPING}
+    if device.type == "cuda":
+        told |= {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}
+    return told
 
 
 def _cause(error: Exception) -> str:

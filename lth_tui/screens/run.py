@@ -84,7 +84,6 @@ class RunScreen(Screen[None]):
         self._show()
 
     def on_resize(self, _: events.Resize) -> None:
-        self._arrange()
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:
@@ -99,7 +98,7 @@ class RunScreen(Screen[None]):
         table.set_columns(follow.columns(arms))
         table.show(follow.rows(self.look))
         self.query_one("#curves", Curves).show(self.look.view["rounds"], arms)
-        self._arrange()
+        self.call_after_refresh(self._arrange)  # once the head has its height
 
     def _arrange(self) -> None:
         """Table and chart side by side, one above the other, or the one that is wanted, as there is room."""

@@ -114,11 +114,9 @@ class RunsScreen(Screen[None]):
         yield Input(placeholder="words of a run: state, model, dataset, schedule, name", id="filter", compact=True)
         yield Footer(show_command_palette=False, compact=True)
 
-    def on_mount(self) -> None:
+    def on_screen_resume(self) -> None:
         if self.app.summaries is not None:
             self.take(self.app.summaries, self.app.notice)
-
-    def on_screen_resume(self) -> None:
         self.app.look(at_once=True)
 
     @property

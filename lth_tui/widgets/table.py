@@ -260,7 +260,7 @@ class Table(ScrollView, can_focus=True):
                 pieces += [*clipped(cell, column.width, column.right), (" ", "")]
         style = self.rich_style + base
         drawn = [Segment(text, style + self._tone(tone)) for text, tone in pieces if text]
-        return Strip(drawn).adjust_cell_length(width, style)
+        return Strip(drawn).adjust_cell_length(width, style).simplify()
 
     def _tone(self, tone: str) -> Style:
         if not tone:

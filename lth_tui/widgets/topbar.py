@@ -19,6 +19,9 @@ class TopBar(Widget, can_focus=False):
         self.place = place
         self.within = plain.line(within, 200)
 
+    def on_mount(self) -> None:
+        self.running = getattr(self.app, "working", 0)
+
     def render(self) -> Content:
         parts: list[tuple[str, str]] = [(" lth ", "bold $accent")]
         for name, (key, title) in PLACES.items():

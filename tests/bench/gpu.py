@@ -160,7 +160,10 @@ def _in_child(name: str, device: str, limit: float) -> dict[str, Any]:
 
 
 def _child(name: str, device: str, knobs: dict[str, Any], path: Path) -> int:
+    from engine.process import worker
     from tests.bench import gpu_agreement, gpu_pace
+
+    worker._device(device)  # the same switches of torch as an engine's
 
     def keep(part: dict[str, Any]) -> None:
         beside = path.with_name("new.json")

@@ -31,8 +31,10 @@ def run(device: str, knobs: dict[str, Any], keep: Any) -> None:
         for tokens in knobs["lengths"]:
             of_model[f"{tokens} tokens"] = guarded(lambda t=tokens, m=model, v=vocabulary: pace(m, v, t, device, knobs))
             keep(found)
-        of_model["waits"] = guarded(lambda m=model, v=vocabulary: waits(m, v, device, knobs))
-        keep(found)
+            of_model[f"waits, {tokens} tokens"] = guarded(
+                lambda t=tokens, m=model, v=vocabulary: waits(m, v, t, device)
+            )
+            keep(found)
     tokens = knobs["lengths"][0]
     found["conv1d"] = guarded(lambda: _conv1d(knobs["vocabulary"][""], tokens, device, knobs))
     keep(found)
@@ -115,13 +117,13 @@ def _profile(
     }
 
 
-def waits(model: str, vocabulary: int, device: str, knobs: dict[str, Any]) -> dict[str, Any]:
+def waits(model: str, vocabulary: int, tokens: int, device: str) -> dict[str, Any]:
     """How often the host waits for the device: in the steps of an epoch (it should never), and in a whole training."""
     spec = composed(model, training__lr_schedule="linear")
     module, start = built(spec, vocabulary, made.CLASSES)
     module.to(device)
     batches = 12
-    texts = part(made.texts(batches * spec.training.batch_size, knobs["lengths"][0], vocabulary), device)
+    texts = part(made.texts(batches * spec.training.batch_size, tokens, vocabulary), device)
     set_mode = torch.cuda.set_sync_debug_mode if device.startswith("cuda") else (lambda mode: None)
 
     def trained(stop: Callable[[], bool]) -> None:

@@ -48,9 +48,9 @@ def _pace(found: dict[str, Any]) -> list[str]:
         for name, one in parts.items():
             if "error" in one:
                 lines.append(f"  {model} {name}: FAILED: {one['error'].splitlines()[0]}")
-            elif name == "waits":
+            elif name.startswith("waits"):
                 inside = one["inside_an_epoch"]
-                lines.append(f"  {model}: {inside} waits for the device in {one['steps_watched']} steps of an epoch")
+                lines.append(f"  {model}, {name}: {inside} for the device in {one['steps_watched']} steps of an epoch")
                 lines += [f"    {count} x {line}" for line, count in one["lines_inside"].items()]
             else:
                 lines.append(f"  {model}, {name}: {one['ms']:.3f} ms a step{_kernels(one)}")
