@@ -14,7 +14,7 @@ from lth_tui import chart, plain
 
 STATE_STYLES = {
     "queued": "cyan",
-    "running": "green",
+    "running": "blue",
     "stopping": "yellow",
     "finished": "bold",
     "failed": "red",

@@ -11,11 +11,12 @@ from textual.widgets import Static
 
 _NAMES = {"pagedown": "PgDn", "pageup": "PgUp", "question_mark": "?", "slash": "/", "down": "↓", "up": "↑"}
 _NAMES |= {"left": "←", "right": "→", "escape": "Esc", "enter": "Enter", "space": "Space", "home": "Home", "end": "End"}
-_LEFT_OUT = ("app.focus_previous", "screen.copy_text", "app.command_palette", "command_palette")
+_LEFT_OUT = ("app.focus_previous", "screen.copy_text", "command_palette", "scroll_left", "scroll_right", "page_left")
+_LEFT_OUT += ("page_right",)
 
 
 class HelpScreen(ModalScreen[None]):
-    """One list of keys, those of what has the focus first."""
+    """One list of keys, those of the screen first."""
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter,f1", "dismiss", "Close", show=False)]
@@ -47,11 +48,13 @@ def groups(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
     for key, active in screen.active_bindings.items():
         node, binding = active.node, active.binding
         title = _title(node)
-        if title and binding.description and active.enabled and binding.action not in _LEFT_OUT:
+        told = binding.action not in _LEFT_OUT and binding.description != "Focus Next"
+        if title and binding.description and active.enabled and told:
             keys, text = found.setdefault(title, {}).get(binding.action, ([], ""))
             text = binding.description if binding.show or not text else text
             found[title][binding.action] = (keys if (shown := _shown(key)) in keys else [shown, *keys], text)
-    return [(title, [(" ".join(keys), text) for keys, text in of.values()]) for title, of in found.items()]
+    order = sorted(found, key=lambda title: (title != getattr(screen, "HELP_TITLE", ""), title == "Everywhere"))
+    return [(title, [(" ".join(keys), text) for keys, text in found[title].values()]) for title in order]
 
 
 def _title(node: object) -> str:

@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -10,55 +9,22 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Button, Footer, Input, Label, Static
+from textual.widgets import Button, Footer, Input, Static
 
 from engine import catalog
-from engine.errors import BadInput
-from engine.process import launch
-from engine.record import history
 from lth_tui import plain
 from lth_tui.screens import choice as choices
-from lth_tui.screens import words
-from lth_tui.widgets.table import Column, Row, Table
+from lth_tui.screens import launching, menu, words
+from lth_tui.widgets.field import Field
+from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
-    from subprocess import Popen
-
     from engine.spec import RunSpec
     from lth_tui.app import LthApp
 
 LISTS = ("model", "dataset", "schedule", "arms")
-_NO_CONTROLS = r"[^\x00-\x1f\x7f-\x9f]*"
-_BLOCKS = " ▁▂▃▄▅▆▇█"
-
-
-class Field(Horizontal):
-    """A label, an input, and beside it a hint, or in its place what is wrong with the input."""
-
-    def __init__(self, name: str, label: str) -> None:
-        super().__init__(classes=f"field {'-long' if name == choices.FURTHER else ''}")
-        self.path, self.label = name, label
-        self.example = "key=value pairs, say data.train_size=2000 model.filters=50" if name == choices.FURTHER else ""
-        self.hint = self.error = ""
-
-    def compose(self) -> ComposeResult:
-        yield Label(self.label, markup=False, classes="label")
-        yield Input(placeholder=self.example, compact=True, restrict=_NO_CONTROLS, max_length=500)
-        yield Static(markup=False, classes="hint")
-
-    @property
-    def input(self) -> Input:
-        return self.query_one(Input)
-
-    def say(self, hint: str, error: str) -> None:
-        """Show a hint, or an error instead of it."""
-        if (hint, error) != (self.hint, self.error):
-            self.hint, self.error = hint, error
-            self.set_class(bool(error), "-wrong")
-            self.query_one(".hint", Static).update(Content(plain.line(error or hint)))
 
 
 class LaunchScreen(Screen[None]):
@@ -79,34 +45,6 @@ class LaunchScreen(Screen[None]):
 
     app: "LthApp"
 
-    class Listing(Message):
-        """The datasets, as they are on this machine."""
-
-        def __init__(self, entries: list[dict[str, Any]], trouble: str = "") -> None:
-            super().__init__()
-            self.entries, self.trouble = entries, trouble
-
-    class Estimated(Message):
-        """How long a spec would take, in words."""
-
-        def __init__(self, spec: "RunSpec", words: str) -> None:
-            super().__init__()
-            self.spec, self.words = spec, words
-
-    class Refused(Message):
-        """The launch came to nothing, for a reason in words; because of what was chosen, or of none of that."""
-
-        def __init__(self, sentence: str, chosen: choices.Choice | None = None) -> None:
-            super().__init__()
-            self.sentence, self.chosen = sentence, chosen
-
-    class Launched(Message):
-        """An engine holds the run's lock."""
-
-        def __init__(self, run: Path, engine: "Popen") -> None:
-            super().__init__()
-            self.run, self.engine = run, engine
-
     def __init__(self) -> None:
         super().__init__()
         self.ready = False  # the spec's code is imported and the datasets are listed
@@ -122,19 +60,17 @@ class LaunchScreen(Screen[None]):
         yield TopBar("launch")
         with VerticalScroll(id="form", can_focus=False):
             with Horizontal(id="lists"):
-                yield _list("model", [Column("", 5, grow=1, most=12), Column("", 24, grow=20, keep=1)], _model)
-                yield _list("dataset", DATASET_COLUMNS, self._dataset)
-                yield _list("schedule", SCHEDULE_COLUMNS, _schedule)
-                yield _list(
-                    "arms", [Column("", 3), Column("", 8, grow=1, most=11), Column("", 24, grow=20, keep=1)], self._arm
-                )
+                yield menu.table("model", menu.model)
+                yield menu.table("dataset", lambda card: menu.dataset(card, self.entries.get(card.name)))
+                yield menu.table("schedule", menu.schedule)
+                yield menu.table("arms", lambda card: menu.arm(card, card.name in self.arms))
             yield Static(id="about", markup=False)
             yield Static(id="wrong", markup=False)
             with Horizontal(id="lower"):
                 yield Static(id="ladder", markup=False)
                 with Vertical(id="fields"):
-                    for name, label in choices.FIELDS.items():
-                        yield Field(name, label)
+                    for path, label in choices.FIELDS.items():
+                        yield Field(path, label, menu.EXAMPLE if path == choices.FURTHER else "")
         with Horizontal(id="bar"):
             yield Static(id="sum", markup=False)
             yield Button("Launch  F5", id="go")
@@ -151,47 +87,22 @@ class LaunchScreen(Screen[None]):
         self._redraw()
 
     def on_screen_resume(self) -> None:
-        self.app.run_worker(self._list_datasets, thread=True, group="datasets", exit_on_error=False)
+        look = lambda: self.post_message(launching.list_datasets())  # noqa: E731
+        self.app.run_worker(look, thread=True, group="datasets", exit_on_error=False)
 
     def table(self, name: str) -> Table:
         return self.query_one(f"#{name}", Table)
 
     # Getting ready, in the background: the spec's code takes a moment to import, the datasets a moment to look at
 
-    def _list_datasets(self) -> None:
-        from engine import spec  # noqa: F401  so that the first check need not wait for it
-        from engine.data import store
-
-        try:
-            self.post_message(self.Listing(store.listing()))
-        except Exception as error:  # noqa: BLE001  whatever a folder holds, the form stays usable
-            self.post_message(
-                self.Listing([], f"the datasets could not be looked at ({type(error).__name__}: {error})")
-            )
-
-    def on_launch_screen_listing(self, message: Listing) -> None:
+    @on(launching.Listing)
+    def _listing(self, message: launching.Listing) -> None:
         self.entries = {entry["name"]: entry for entry in message.entries}
         if message.trouble:
             self.app.say(message.trouble, "warning")
         self.ready = True
         self.table("dataset").repaint()
         self._chosen_anew()
-
-    # The rows of the lists
-
-    def _dataset(self, card: catalog.DatasetCard) -> Row:
-        entry = self.entries.get(card.name)
-        if entry is None:
-            return (card.name, "", "", [(card.title, "dim")])
-        here = [("here", "good")] if entry["here"] else [("not here", "warn")]
-        known = entry["train"] is not None
-        train, test = (entry["train"], entry["test"]) if known else (card.train, card.test)
-        counts = f"{'' if known else '~'}{_thousands(train)}+{_thousands(test)}"
-        return (card.name, [(counts, "dim")], here, [(card.title, "dim")])
-
-    def _arm(self, card: catalog.ArmCard) -> Row:
-        on_ = card.name in self.arms
-        return ([("[x]" if on_ else "[ ]", "good" if on_ else "dim")], card.name, [(card.question, "dim")])
 
     # What is chosen
 
@@ -261,19 +172,13 @@ class LaunchScreen(Screen[None]):
         spec = self.checked.spec if self.checked else None
         if spec is not None and spec != self.estimated[0]:
             self.estimated = (spec, "")
-            self.app.run_worker(lambda: self._measure(spec), thread=True, group="pace", exclusive=True, exit_on_error=False)
+            measure = lambda: self.post_message(launching.estimate(self.app.runs, spec))  # noqa: E731
+            self.app.run_worker(measure, thread=True, group="pace", exclusive=True, exit_on_error=False)
 
-    def _measure(self, spec: "RunSpec") -> None:
-        from engine.record import pace
-
-        cost = pace.seconds_an_epoch(self.app.runs, spec.model_dump(mode="json"))
-        if cost is not None:
-            text = words.duration(cost * spec.training.epochs * spec.trainings)
-            self.post_message(self.Estimated(spec, f"at most {text} on this machine"))
-
-    def on_launch_screen_estimated(self, message: Estimated) -> None:
+    @on(launching.Estimated)
+    def _estimated(self, message: launching.Estimated) -> None:
         if message.spec == self.estimated[0]:
-            self.estimated = (message.spec, message.words)
+            self.estimated = (message.spec, message.text)
             self._redraw()
 
     # The words on it
@@ -296,7 +201,7 @@ class LaunchScreen(Screen[None]):
     def _about(self) -> Content:
         """The card that has the focus, in a line or two; where there is height, all that is chosen."""
         focused = next((name for name in LISTS if self.table(name).has_focus), "")
-        said = {name: _said(self.table(name).item, self.entries) for name in LISTS}
+        said = {name: menu.said(self.table(name).item, self.entries) for name in LISTS}
         if self.app.size.height >= 34:
             parts = [
                 (f"{name:<9}", "$accent") if part == 0 else (f"{said[name]}\n", "") for name in LISTS for part in (0, 1)
@@ -306,34 +211,10 @@ class LaunchScreen(Screen[None]):
         return Content.assemble((f"{name} ", "$accent"), (said[name], "$foreground-muted"))
 
     def _ladder(self) -> Content:
-        """The sparsities the schedule visits: blocks for what is left, and the numbers."""
         steps = self.checked.ladder if self.checked else ()
-        if not steps:
-            return Content("")
         if self.size.width < 110:
-            blocks = "".join(_BLOCKS[max(1, round(8 * (1 - step)))] for step in (0.0, *steps[:19]))
-            shown = [f"{100 * step:.3g}" for step in steps]
-            shown = shown if len(shown) <= 10 else [*shown[:8], "…", shown[-1]]
-            return Content.assemble(
-                (f"{blocks}  ", "$primary"), (f"visits {' '.join(shown)} % sparsity", "$foreground-muted")
-            )
-        rows = max(4, min(len(steps), self.size.height - 20))
-        picked = list(enumerate(steps, 1))
-        if len(picked) > rows:
-            picked = [*picked[: rows - 2], (0, 0.0), picked[-1]]
-        parts: list[tuple[str, str]] = [("What it visits\n", "$accent")]
-        for number, step in picked:
-            if not number:
-                parts += [("      …\n", "$foreground-muted")]
-                continue
-            left = max(1, round(24 * (1 - step)))
-            parts += [
-                (f"{number:>4}  ", "$foreground-muted"),
-                ("█" * left, "$primary"),
-                ("░" * (24 - left), "$foreground-muted"),
-            ]
-            parts += [(f" {100 * step:5.1f} %\n", "")]
-        return Content.assemble(*parts).rstrip()
+            return Content.assemble(*menu.ladder_in_a_line(steps))
+        return Content.assemble(*menu.ladder(steps, self.size.height - 20)).rstrip()
 
     def _sum(self) -> Content:
         if self.at_work:
@@ -412,36 +293,20 @@ class LaunchScreen(Screen[None]):
         self._redraw()
 
     def _launch(self, spec: "RunSpec", chosen: choices.Choice) -> None:
-        answer: Message
-        try:
-            run = launch.new_run(self.app.runs, spec, lambda text: self._tell(f"{text}, a few seconds the first time"))
-            self._tell("starting the engine")
-            try:
-                engine = launch.start(run)
-            finally:
-                history.fold(run.parent, run)
-            answer = self.Launched(run, engine)
-        except BadInput as error:
-            answer = self.Refused(str(error), chosen)
-        except launch.LaunchFailed as error:
-            answer = self.Refused(f"The engine did not start: {error}")
-        except Exception as error:  # noqa: BLE001  a thread's errors are seen by nobody
-            answer = self.Refused(f"The run could not be launched ({type(error).__name__}: {error}).")
         with suppress(RuntimeError):  # the app is gone
-            self.post_message(answer)
+            tell = lambda text: self.app.call_later(self._say_at_work, text)  # noqa: E731
+            self.post_message(launching.launch_run(self.app.runs, spec, chosen, tell))
 
-    def _tell(self, text: str) -> None:
-        with suppress(RuntimeError):
-            self.app.call_later(self._say_at_work, text)
-
-    def on_launch_screen_refused(self, message: Refused) -> None:
+    @on(launching.Refused)
+    def _refused(self, message: launching.Refused) -> None:
         self.at_work = ""
         if message.chosen is not None:
             self.refusal = (message.chosen, message.sentence)
         self.app.say(message.sentence, "error")
         self._check()
 
-    def on_launch_screen_launched(self, message: Launched) -> None:
+    @on(launching.Launched)
+    def _launched(self, message: launching.Launched) -> None:
         self.at_work = ""
         self.app.engines.append(message.engine)
         self._redraw()
@@ -450,43 +315,3 @@ class LaunchScreen(Screen[None]):
             self.app.open_run(message.run)
         else:
             self.app.say(f"{message.run.name} has started.")
-
-
-DATASET_COLUMNS = (
-    Column("", 7, grow=1, most=12),
-    Column("", 10, right=True, keep=20),
-    Column("", 8, keep=30),
-    Column("", 24, grow=20, keep=1),
-)
-SCHEDULE_COLUMNS = (Column("", 10, grow=1, most=14), Column("", 7, right=True, keep=20), Column("", 24, grow=20, keep=1))
-
-
-def _list(name: str, columns: Any, cells: Any) -> Table:
-    return Table(columns, key=lambda card: card.name, cells=cells, header=False, id=name, classes="list")
-
-
-def _model(card: catalog.ModelCard) -> Row:
-    return (card.name, [(card.title, "dim")])
-
-
-def _schedule(card: catalog.ScheduleCard) -> Row:
-    steps = choices.ladder_of(card.name)
-    return (card.name, [(f"to {100 * steps[-1]:.0f} %", "dim")], [(card.title, "dim")])
-
-
-def _said(card: Any, entries: dict[str, dict[str, Any]]) -> str:
-    """A card in a sentence."""
-    if card is None:
-        return ""
-    if isinstance(card, catalog.ArmCard):
-        return plain.line(f"{card.name} · {card.title}; {card.question}")
-    text = f"{card.name} · {card.title}"
-    if isinstance(card, catalog.DatasetCard):
-        entry = entries.get(card.name, {})
-        note = f" · {entry['note']}" if entry.get("note") else ""
-        return plain.line(f"{text} · {len(entry.get('classes') or card.classes)} classes{note}")
-    return plain.line(f"{text} · {card.citation}")
-
-
-def _thousands(count: int) -> str:
-    return f"{count}" if count < 1000 else f"{count / 1000:.3g}k"

@@ -78,7 +78,14 @@ async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 10)
 
 async def sees(pilot: Pilot, *words: str, seconds: float = 10) -> None:
     """Wait until all these words are on the screen."""
-    await until(pilot, lambda: all(word in shown(pilot.app) for word in words), seconds)
+
+    def there() -> bool:
+        drawn = "\n".join(
+            strip.text for strip in pilot.app.screen._compositor.render_strips()
+        )  # cheaper than a picture
+        return all(word in drawn for word in words)
+
+    await until(pilot, there, seconds)
 
 
 def farewell(app: LthApp) -> list[str]:

@@ -9,9 +9,10 @@ from engine import spec as specs
 from engine.record import liveness, rundir
 from lth_tui.app import LthApp
 from lth_tui.screens import choice as choices
-from lth_tui.screens.launch import Field, LaunchScreen
+from lth_tui.screens.launch import LaunchScreen
 from lth_tui.screens.run import RunScreen
-from tests.app.story import farewell, sees, shown, until
+from lth_tui.widgets.field import Field
+from tests.app.story import Story, farewell, sees, shown, until
 
 
 def field(app: LthApp, path: str) -> Field:
@@ -82,6 +83,16 @@ async def test_arms_are_switched_but_the_ticket_stays() -> None:
         await pilot.press("down", "space")
         await until(pilot, lambda: screen.choice().arms == ("ticket", "shuffle"))
         await sees(pilot, "63 trainings", "-a ticket -a shuffle")
+
+
+async def test_an_estimate_comes_from_what_this_machine_measured(runs: Path) -> None:
+    spec = specs.compose("cnn", "pydoc").model_dump(mode="json")
+    Story(runs, "finished", spec=spec).log.append(
+        "epoch", seed=0, round=0, arm="dense", epoch=1, epochs=6, sparsity=0.0, seconds=10.0
+    )
+    async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await sees(pilot, "at most 1h33 on this machine")  # 93 trainings of 6 epochs of 10 s
 
 
 def test_the_command_line_means_the_same_run() -> None:

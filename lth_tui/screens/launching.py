@@ -1,0 +1,87 @@
+"""What the launch screen has done in the background, each answer a message: list the datasets, estimate, launch."""
+
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+from typing import TYPE_CHECKING, Any
+
+from textual.message import Message
+
+from engine.errors import BadInput
+from engine.process import launch
+from engine.record import history
+from lth_tui.screens import words
+from lth_tui.screens.choice import Choice
+
+if TYPE_CHECKING:
+    from engine.spec import RunSpec
+
+
+class Listing(Message):
+    """The datasets, as they are on this machine."""
+
+    def __init__(self, entries: list[dict[str, Any]], trouble: str = "") -> None:
+        super().__init__()
+        self.entries, self.trouble = entries, trouble
+
+
+class Estimated(Message):
+    """How long a spec would take, in words; none where this machine has measured nothing like it."""
+
+    def __init__(self, spec: "RunSpec", text: str) -> None:
+        super().__init__()
+        self.spec, self.text = spec, text
+
+
+class Launched(Message):
+    """An engine holds the run's lock."""
+
+    def __init__(self, run: Path, engine: Popen) -> None:
+        super().__init__()
+        self.run, self.engine = run, engine
+
+
+class Refused(Message):
+    """The launch came to nothing, for a reason in words; because of what was chosen, or of none of that."""
+
+    def __init__(self, sentence: str, chosen: Choice | None = None) -> None:
+        super().__init__()
+        self.sentence, self.chosen = sentence, chosen
+
+
+def list_datasets() -> Listing:
+    """Look at every dataset; the spec's code, which the form needs next, is imported here too, off the loop."""
+    from engine import spec  # noqa: F401
+    from engine.data import store
+
+    try:
+        return Listing(store.listing())
+    except Exception as error:  # noqa: BLE001  whatever a folder holds, the form stays usable
+        return Listing([], f"the datasets could not be looked at ({type(error).__name__}: {error})")
+
+
+def estimate(runs: Path, spec: "RunSpec") -> Estimated:
+    """From the seconds an epoch that earlier runs in this folder took."""
+    from engine.record import pace
+
+    cost = pace.seconds_an_epoch(runs, spec.model_dump(mode="json"))
+    left = words.duration(None if cost is None else cost * spec.training.epochs * spec.trainings)
+    return Estimated(spec, f"at most {left} on this machine" if left else "")
+
+
+def launch_run(runs: Path, spec: "RunSpec", chosen: Choice, tell: Callable[[str], object]) -> Launched | Refused:
+    """Make sure of the data, make the run directory, start its engine; `tell` is told in words what it is at."""
+    try:
+        run = launch.new_run(runs, spec, lambda text: tell(f"{text}, a few seconds the first time"))
+        tell("starting the engine")
+        try:
+            engine = launch.start(run)
+        finally:
+            history.fold(run.parent, run)
+    except BadInput as error:
+        return Refused(str(error), chosen)
+    except launch.LaunchFailed as error:
+        return Refused(f"The engine did not start: {error}")
+    except Exception as error:  # noqa: BLE001  a thread's errors are seen by nobody
+        return Refused(f"The run could not be launched ({type(error).__name__}: {error}).")
+    return Launched(run, engine)

@@ -1,0 +1,94 @@
+"""The menu as the launch screen shows it: the rows of its lists, a card in a sentence, a schedule as a ladder."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engine import catalog
+from lth_tui import plain
+from lth_tui.screens import choice
+from lth_tui.widgets.table import Column, Piece, Row, Table
+
+EXAMPLE = "key=value pairs, say data.train_size=2000 model.filters=50"
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_TITLE = Column("", 24, grow=20, keep=1)
+_COLUMNS = {
+    "model": (Column("", 5, grow=1, most=12), _TITLE),
+    "dataset": (Column("", 7, grow=1, most=12), Column("", 10, right=True, keep=20), Column("", 8, keep=30), _TITLE),
+    "schedule": (Column("", 10, grow=1, most=14), Column("", 7, right=True, keep=20), _TITLE),
+    "arms": (Column("", 3), Column("", 8, grow=1, most=11), _TITLE),
+}
+
+
+def table(name: str, cells: Callable[[Any], Row]) -> Table:
+    """One of the lists, still empty."""
+    return Table(_COLUMNS[name], key=lambda card: card.name, cells=cells, header=False, id=name, classes="list")
+
+
+def model(card: catalog.ModelCard) -> Row:
+    return (card.name, [(card.title, "dim")])
+
+
+def dataset(card: catalog.DatasetCard, entry: dict[str, Any] | None) -> Row:
+    """With its counts, `~` where they are the catalog's, and whether it is here; `entry` is of `store.listing`."""
+    if entry is None:
+        return (card.name, "", "", [(card.title, "dim")])
+    here = [("here", "good")] if entry["here"] else [("not here", "warn")]
+    known = entry["train"] is not None
+    train, test = (entry["train"], entry["test"]) if known else (card.train, card.test)
+    counts = f"{'' if known else '~'}{_thousands(train)}+{_thousands(test)}"
+    return (card.name, [(counts, "dim")], here, [(card.title, "dim")])
+
+
+def schedule(card: catalog.ScheduleCard) -> Row:
+    last = choice.ladder_of(card.name)[-1]
+    return (card.name, [(f"to {100 * last:.0f} %", "dim")], [(card.title, "dim")])
+
+
+def arm(card: catalog.ArmCard, wanted: bool) -> Row:
+    mark = ("[x]", "good") if wanted else ("[ ]", "dim")
+    return ([mark], card.name, [(card.question, "dim")])
+
+
+def said(card: Any, entries: dict[str, dict[str, Any]]) -> str:
+    """A card in a sentence."""
+    if card is None:
+        return ""
+    if isinstance(card, catalog.ArmCard):
+        return plain.line(f"{card.name} · {card.title}; {card.question}")
+    text = f"{card.name} · {card.title}"
+    if isinstance(card, catalog.DatasetCard):
+        entry = entries.get(card.name, {})
+        note = f" · {entry['note']}" if entry.get("note") else ""
+        return plain.line(f"{text} · {len(entry.get('classes') or card.classes)} classes{note}")
+    return plain.line(f"{text} · {card.citation}")
+
+
+def ladder_in_a_line(steps: Sequence[float]) -> list[Piece]:
+    """The sparsities that are visited: blocks for what is left, and the numbers. Colours are the theme's."""
+    if not steps:
+        return []
+    blocks = "".join(_BLOCKS[max(1, round(8 * (1 - step)))] for step in (0.0, *steps[:19]))
+    shown = [f"{100 * step:.3g}" for step in steps]
+    shown = shown if len(shown) <= 10 else [*shown[:8], "…", shown[-1]]
+    return [(f"{blocks}  ", "$primary"), (f"visits {' '.join(shown)} % sparsity", "$foreground-muted")]
+
+
+def ladder(steps: Sequence[float], room: int) -> list[Piece]:
+    """The same as a bar a round, in at most `room` lines, though four at least."""
+    rows = max(4, room)
+    picked = list(enumerate(steps, 1))
+    if len(picked) > rows:
+        picked = [*picked[: rows - 2], (0, 0.0), picked[-1]]
+    parts: list[Piece] = [("What it visits\n", "$accent")] if steps else []
+    for number, step in picked:
+        if not number:
+            parts += [("      …\n", "$foreground-muted")]
+            continue
+        left = max(1, round(24 * (1 - step)))
+        parts += [(f"{number:>4}  ", "$foreground-muted"), ("█" * left, "$primary")]
+        parts += [("░" * (24 - left), "$foreground-muted"), (f" {100 * step:5.1f} %\n", "")]
+    return parts
+
+
+def _thousands(count: int) -> str:
+    return f"{count}" if count < 1000 else f"{count / 1000:.3g}k"
