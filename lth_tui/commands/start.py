@@ -102,6 +102,9 @@ def _start(made: Path, detach: bool, json: bool) -> int:
     except launch.LaunchFailed as error:
         output.say(f"{made.name} did not start: {error}", "red")
         return output.FAILED
+    except KeyboardInterrupt:
+        output.say(f"{made.name} was just starting; `lth ls` shows whether it did, `lth stop {made.name}` stops it.")
+        return output.INTERRUPTED
     finally:
         history.fold(made.parent, made)
     if detach:

@@ -187,7 +187,7 @@ def test_logs_are_the_engines_last_words(finished):
 
 def test_logs_obey_no_terminal_code_that_stands_in_them(finished):
     with (finished / "engine.log").open("ab") as log:
-        log.write(b"\x1b]0;owned\x07\x9b31m \xff\xfe\n")
+        log.write(b"\x1b]0;owned\x07\x9b31m\xc2\x9b31m \xff\xfe\n")
     said = lth("logs", finished.name, "-n", "1")
     assert not set(said.out) & {"\x1b", "\x07", "\x9b"}
     assert "owned" in said.out

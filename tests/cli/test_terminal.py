@@ -120,21 +120,31 @@ def test_ctrl_c_at_the_start_never_leaves_an_engine_nobody_spoke_of(news, monkey
     from rich.progress import Progress
 
     where = {"spawned": (launch, "spawn"), "started": (launch, "start"), "shown": (Progress, "start")}[moment]
-    original = getattr(*where)
+    original, spawn, engines = getattr(*where), launch.spawn, []
+
+    def spawned(run):
+        engines.append(spawn(run))
+        return engines[-1]
 
     def interrupted(*arguments, **options):
-        result = original(*arguments, **options)
+        result = spawned(*arguments) if moment == "spawned" else original(*arguments, **options)
         signal.raise_signal(signal.SIGINT)
         return result
 
+    monkeypatch.setattr(launch, "spawn", spawned)
     monkeypatch.setattr(*where, interrupted)
-    said = call(*run_arguments("training.epochs=400"))
-    run = only_run()
-    assert said.code == 130
-    assert run.name in said.err
-    assert f"lth resume {run.name}" in said.err
-    until(lambda: rundir.holder(run) is None, seconds=20)
-    assert rundir.state(run) in ("stopped", "queued")
+    try:
+        said = call(*run_arguments("training.epochs=400"))
+        run = only_run()
+        assert said.code == 130
+        assert f"lth resume {run.name}" in said.err
+        for engine in engines:
+            engine.wait(timeout=20)
+        assert rundir.state(run) in ("stopped", "queued")
+    finally:
+        for engine in engines:  # one that does not hold its lock yet is not found by its run
+            engine.kill()
+            engine.wait()
 
 
 @pytest.mark.parametrize("arguments", [["watch"], ["watch", "--json"]])
