@@ -1,7 +1,6 @@
 """RunSpec: what a run is. Validated when composed and when loaded; every error is one sentence."""
 
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from pydantic import (
     create_model,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 
 from engine import catalog
 from engine.errors import BadInput, unknown
@@ -59,7 +59,7 @@ class DataSpec(_Strict):
 
 class ScheduleSpec(_Strict):
     name: str
-    criterion: str = Field(description="what is unimportant")
+    criterion: str = Field(description=f"what is unimportant: {', '.join(catalog.CRITERIA)}")
     scope: Literal["layerwise", "global"] = Field(description="rank weights inside each layer, or all together")
     rate: _Rate = Field(description="share of the surviving weights pruned each round")
     rounds: int = Field(ge=1, le=1000, description="pruning rounds after the dense one")
@@ -167,7 +167,15 @@ def _settings(model: str) -> type[ModelSpec]:
 
 def settable(model: str = "cnn") -> dict[str, tuple[str, str]]:
     """Every dotted path `--set` takes, with its default and its meaning, for one model."""
-    paths: dict[str, tuple[str, str]] = {}
+    return {
+        path: ("by schedule" if field.is_required() else _worded(field.default), field.description or "")
+        for path, field in _fields(model).items()
+    }
+
+
+@cache
+def _fields(model: str) -> dict[str, FieldInfo]:
+    """The settable fields of a spec by dotted path, those of one model among them."""
     groups: dict[str, type[BaseModel]] = {
         "model": _settings(model),
         "data": DataSpec,
@@ -175,15 +183,13 @@ def settable(model: str = "cnn") -> dict[str, tuple[str, str]]:
         "training": TrainingSpec,
         "verdict": VerdictSpec,
     }
-    for group, fields in groups.items():
-        for name, field in fields.model_fields.items():
-            if name != "name":
-                default = "by schedule" if field.is_required() else _worded(field.default)
-                paths[f"{group}.{name}"] = (default, field.description or "")
-    for name in ("device", "threads"):
-        field = RunSpec.model_fields[name]
-        paths[name] = (_worded(field.default), field.description or "")
-    return paths
+    fields = {
+        f"{group}.{name}": field
+        for group, fields in groups.items()
+        for name, field in fields.model_fields.items()
+        if name != "name"
+    }
+    return fields | {name: RunSpec.model_fields[name] for name in ("device", "threads")}
 
 
 def _worded(value: Any) -> str:
@@ -269,15 +275,42 @@ def sentence(error: ValidationError) -> str:
         return f"{field}: there is no such setting; remove it."
     given = repr(first["input"])
     given = given if len(given) <= 80 else given[:77] + "..."
-    wanted = first["msg"].removeprefix("Input should be ")
-    if first["type"] == "string_pattern_mismatch":
-        wanted = "auto, cpu, cuda or, say, cuda:1"  # the one field with a pattern is the device
-    return f"{field}: {given} given; it should be {wanted}."
+    return f"{field}: {given} given; it should be {_wanted(field, first)}."
+
+
+_OF_NUMBERS = ("int_", "float_", "finite_number", "greater_than", "less_than")
+_BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+
+
+def _wanted(path: str, error: Any) -> str:
+    """What a field takes: a number with both its bounds, or what pydantic says."""
+    field = next((fields[path] for fields in map(_fields, catalog.MODELS) if path in fields), None)
+    if path == "device":
+        return "auto, cpu, cuda or, say, cuda:1"
+    if field is None or not error["type"].startswith(_OF_NUMBERS):
+        return error["msg"].removeprefix("Input should be ")
+    if "tuple" in str(field.annotation):
+        return "whole numbers above 0 with commas between"
+    noun = "a number" if "float" in str(field.annotation) else "a whole number"
+    bounds = [
+        f"{words} {getattr(found, name):g}"
+        for found in field.metadata
+        for name, words in _BOUNDS.items()
+        if hasattr(found, name)
+    ]
+    return ", ".join([noun, " and ".join(bounds)]) if bounds else noun
 
 
 def dump(spec: RunSpec) -> bytes:
     """The spec as `spec.json` holds it."""
     return orjson.dumps(spec.model_dump(mode="json"), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def refuse_newer(tree: Any, path: Path) -> None:
+    """BadInput where a spec, as JSON, is of a version that this program does not know."""
+    version = tree.get("version") if isinstance(tree, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise BadInput(f"spec: {path} has version {version}, this program reads up to {VERSION}; upgrade lth-tui.")
 
 
 def load(path: Path) -> RunSpec:
@@ -288,12 +321,5 @@ def load(path: Path) -> RunSpec:
         raise BadInput(f"spec: {path} does not exist; name a run directory that holds a spec.json.") from None
     except (OSError, orjson.JSONDecodeError) as error:
         raise BadInput(f"spec: {path} cannot be read as JSON ({error}); restore it or remove the run.") from None
-    version = tree.get("version") if isinstance(tree, dict) else None
-    if isinstance(version, int) and version > VERSION:
-        raise BadInput(f"spec: {path} has version {version}, this program reads up to {VERSION}; upgrade lth-tui.")
+    refuse_newer(tree, path)
     return _validated(tree, f"spec {path}: ")
-
-
-def digest(spec: RunSpec) -> str:
-    """A hash of everything the spec says, for naming and comparing."""
-    return sha256(orjson.dumps(spec.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

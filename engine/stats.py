@@ -33,6 +33,13 @@ class Matching:
     rounds: int  # how many rounds from the start match
     lower: np.ndarray  # one-sided 95 % lower bound of ticket - dense, each round
     upper: np.ndarray  # and the upper one
+    error: np.ndarray  # standard error of the mean, each round
+    freedom: float
+
+    def short(self, margin: float, needed: int) -> bool:
+        """Whether one of the first `needed` rounds lies below -margin for certain: any of so many, so Bonferroni."""
+        ceiling = (self.lower + self.upper) / 2 + stdtrit(self.freedom, 1 - LEVEL / needed) * self.error
+        return bool((ceiling[:needed] < -margin).any())
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def matching(difference: np.ndarray, margin: float) -> Matching:
     reach = stdtrit(freedom, 1 - LEVEL) * error
     mean = difference.mean(axis=1)
     passed = mean - reach > -margin
-    return Matching(int(np.logical_and.accumulate(passed).sum()), mean - reach, mean + reach)
+    return Matching(int(np.logical_and.accumulate(passed).sum()), mean - reach, mean + reach, error, freedom)
 
 
 def against(ticket: np.ndarray, controls: dict[str, np.ndarray]) -> dict[str, Comparison]:
@@ -93,7 +100,7 @@ def decide(results: Results, margin: float) -> tuple[bool | None, Matching, dict
     needed = int(sparse[0]) + 1
     if match.rounds >= needed and beaten["reinit"].p < LEVEL:
         return True, match, beaten
-    if (match.upper[:needed] < -margin).any() or beaten["reinit"].upper < 0:
+    if match.short(margin, needed) or beaten["reinit"].upper < 0:
         return False, match, beaten
     return None, match, beaten
 
@@ -130,7 +137,8 @@ def _stretched(results: Results, count: int) -> Results:
 
 def collect(seeds: Sequence[int], rounds: Sequence[dict[str, Any]], arms: Sequence[str]) -> tuple[Results, list[int]]:
     """Results from the rounds of `lth show --json`, and the seeds left out because a number is missing."""
-    pruned = sorted((r for r in rounds if r["round"] > 0), key=lambda r: r["sparsity"])
+    known = (r for r in rounds if r["round"] > 0 and r["sparsity"] is not None)
+    pruned = sorted(known, key=lambda r: r["sparsity"])
     missing = [None] * len(seeds)
     dense = next((_accuracies(r, "dense", missing) for r in rounds if r["round"] == 0), missing)
     table = {arm: [_accuracies(r, arm, missing) for r in pruned] for arm in arms}
@@ -158,7 +166,7 @@ def best(rounds: Sequence[dict[str, Any]], margin: float) -> dict[str, float]:
     Without such a ticket, of the least sparse one. For lists; what it proves is the verdict's business.
     """
     dense, chosen = None, None
-    for round_ in sorted(rounds, key=lambda r: r["sparsity"]):
+    for round_ in sorted((r for r in rounds if r["sparsity"] is not None), key=lambda r: r["sparsity"]):
         if (mean := _mean(round_, "dense")) is not None:
             dense = mean
         ticket = _mean(round_, "ticket")
@@ -196,6 +204,9 @@ def verdict(seeds: Sequence[int], rounds: Sequence[dict[str, Any]], arms: Sequen
         base["matching_round"] = match.rounds
         base["matching_sparsity"] = float(results.sparsity[match.rounds - 1])
     base["winning_ticket"] = decision
+    inside = results.sparsity[region(results.sparsity)]
+    if inside.min() < REGION[0] - 1e-9 or inside.max() > REGION[1] + 1e-9:  # no round lay in the region: all count
+        base["region"] = [float(inside.min()), float(inside.max())]
     base["against"] = {name: {"gap": c.gap, "ci95": [c.low, c.high], "p": c.p} for name, c in beaten.items()}
     return base | {"sentence": _sentence(results, decision, match, beaten, margin, used) + without}
 
@@ -215,7 +226,7 @@ def _sentence(
             f" (margin {points})"
         )
     else:
-        worst = match.upper[0] < -margin
+        worst = match.short(margin, 1)
         first = (
             f"the ticket falls short of the dense network already at {results.sparsity[0] * 100:.1f} % sparsity"
             if worst

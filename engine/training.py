@@ -153,9 +153,9 @@ def _train_one(
             total += loss.detach() * len(batch.labels)
             step += 1
         train_loss = total.item() / len(texts.train)
-        if not math.isfinite(train_loss):
-            return Diverged(epoch, perf_counter() - began)
         valid = evaluate(module, texts.valid, stop)
+        if not (math.isfinite(train_loss) and math.isfinite(valid.loss)):
+            return Diverged(epoch, perf_counter() - began)
         on_epoch(Epoch(arm, epoch, train_loss, valid, perf_counter() - epoch_began))
         if best is None or valid.accuracy > best[1].accuracy:
             best = epoch, valid, network.weights(module)

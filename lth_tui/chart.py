@@ -47,8 +47,11 @@ def draw(found: list[Curve], dense: float | None, width: int, height: int) -> li
     """Lines of (text, colour) pieces: axis, curves, the dense level as a dotted line, sparsities, a legend.
 
     `width` and `height` in characters, the legend and axes included; nothing is drawn where there is no room.
+    Numbers that are not finite are passed over.
     """
-    points = [point for curve in found for point in curve.points if all(map(isfinite, point))]
+    found = [Curve(curve.name, tuple(point for point in curve.points if all(map(isfinite, point)))) for curve in found]
+    dense = dense if dense is not None and isfinite(dense) else None
+    points = [point for curve in found for point in curve.points]
     left, below = 7, 3
     columns, rows = width - left, height - below
     if not points or columns < 12 or rows < 3:
@@ -140,15 +143,17 @@ def _ticks(sparsities: list[float], column, columns: int, left: int) -> str:
 
 
 def _legend(found: list[Curve], dense: float | None, left: int, width: int) -> list[tuple[str, str]]:
+    """The arms that are drawn, the dense network and a title, as far as they fit."""
     title = "test accuracy % by sparsity %"
-    pieces = [(" " * left, "")]
-    for index, curve in enumerate(found):
-        if curve.points:
-            marker, colour = style_of(index)
-            pieces += [(f"{marker} {curve.name}  ", colour)]
+    styles = [(style_of(index), curve) for index, curve in enumerate(found)]
+    entries = [(f"{marker} {curve.name}  ", colour) for (marker, colour), curve in styles if curve.points]
     if dense is not None:
-        pieces += [("┄ dense  ", DENSE_COLOUR)]
-    used = sum(len(text) for text, _ in pieces)
-    if used + len(title) <= width:
-        pieces += [(" " * (width - used - len(title)) + title, DENSE_COLOUR)]
+        entries.append(("┄ dense  ", DENSE_COLOUR))
+    pieces, free = [(" " * left, "")], width - left
+    for text, colour in entries:
+        if len(text) <= free:
+            pieces.append((text, colour))
+            free -= len(text)
+    if len(title) <= free:
+        pieces.append((title.rjust(free), DENSE_COLOUR))
     return pieces

@@ -3,7 +3,9 @@
 Heavy imports stay inside the commands that need them, so that `lth --help` and `lth ls` answer at once.
 """
 
+import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +14,8 @@ from typer.core import TyperGroup
 from engine.errors import BadInput
 from lth_tui import output
 from lth_tui.commands import act, data, look, menu, start
+
+_UsageError: Any = typer.BadParameter.__base__  # what the parser raises; typer does not name it itself
 
 
 class _Group(TyperGroup):
@@ -22,6 +26,10 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
         except BadInput as error:
             output.say(f"{error}", "red")
+            raise typer.Exit(output.BAD_INPUT) from None
+        except _UsageError as error:
+            path = error.ctx.command_path if error.ctx else "lth"
+            output.say(f"{path}: {error.format_message().rstrip('.')}; `{path} --help` shows what it takes.", "red")
             raise typer.Exit(output.BAD_INPUT) from None
         except KeyboardInterrupt:
             raise typer.Exit(output.INTERRUPTED) from None
@@ -62,6 +70,9 @@ for command in (look.ls, look.show, look.watch, look.logs, act.stop, act.rm, act
 
 def main() -> None:
     """The `lth` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without our signs gets question marks, no traceback
     app()
 
 
@@ -76,7 +87,7 @@ def lth(
         typer.echo(__version__)
         raise typer.Exit
     if ctx.invoked_subcommand is None:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
             raise BadInput("lth: the app needs a terminal; `lth --help` lists what works without one.")
         from lth_tui.app import run_app
 

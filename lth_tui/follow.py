@@ -1,5 +1,6 @@
 """Following a run from the command line: progress while it works, and what Ctrl-C does."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from engine.process import launch
@@ -17,51 +19,90 @@ from lth_tui.tables import QUIET, duration, percent
 
 _TICK = 0.25
 _QUIET_TICK = 1.0  # where no terminal redraws
+_TAKEN_UP = 2.0  # seconds a queued run may wait for its engine's lock
 
 
 class _TimeLeft(ProgressColumn):
     def render(self, task: Task) -> Text:
         left = task.fields.get("left")
-        return Text("" if left is None else f"{duration(left)} left", style=QUIET)
-
-
-def follow(run: Path, console: Console, stop_on_interrupt: bool) -> str:
-    """Show a run's progress until its engine is gone; returns the run's state then.
-
-    Ctrl-C asks the engine to stop and waits for it, or (`stop_on_interrupt` false) only ends the following. It leaves
-    by KeyboardInterrupt where the engine still works. Without a terminal each trained network is a line.
-    """
-    asked = False
-    with _display(run, console) as update:
-        while True:
-            try:
-                state = update()
-                if state not in (*rundir.ACTIVE, "queued"):
-                    return state
-                time.sleep(_TICK if console.is_terminal else _QUIET_TICK)
-            except KeyboardInterrupt:
-                if not stop_on_interrupt or asked:
-                    raise
-                asked = True
-                launch.ask_to_stop(run)
-                console.print("Stopping after the step at hand; Ctrl-C again leaves the engine to it.", style="yellow")
+        if left is None:
+            return Text("")
+        words = duration(left) if left < 60 or left >= 3600 else f"{left / 60:.0f} min"
+        return Text(f"{words} left", style=QUIET)
 
 
 @contextmanager
-def _display(run: Path, console: Console) -> Iterator[Callable[[], str]]:
-    """A function that brings the display up to date and returns the run's state."""
+def counted_interrupts() -> Iterator[Callable[[], int]]:
+    """From here on Ctrl-C raises nothing; the function given tells how often it was pressed."""
+    pressed = 0
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        pressed += 1
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def follow(run: Path, console: Console, interrupts: Callable[[], int] = lambda: 0) -> str:
+    """Show a run's progress until no engine works on it; returns its state then.
+
+    The first of the `interrupts` asks the engine to stop, the second leaves it to that. Without a terminal each
+    trained network is a line.
+    """
+    asked = said = False
+    ended = over(run)
+    with _display(run, console) as update:
+        while True:
+            update()
+            if ended() or interrupts() > 1:
+                return rundir.state(run)
+            if interrupts():
+                asked = asked or launch.ask_to_stop(run)
+                if not said:
+                    said = True
+                    words = "Stopping after the step at hand; Ctrl-C again leaves the engine to it."
+                    console.print(words, style="yellow")
+            time.sleep(_TICK if console.is_terminal or interrupts() else _QUIET_TICK)
+
+
+def over(run: Path) -> Callable[[], bool]:
+    """Tells whether no engine works on a run any more. One that is queued has so much time to be taken up."""
+    began = time.monotonic()
+
+    def ended() -> bool:
+        state = rundir.state(run)
+        if state == "queued":
+            return rundir.holder(run) is None and time.monotonic() - began > _TAKEN_UP
+        return state not in rundir.ACTIVE and rundir.holder(run) is None  # said, and gone
+
+    return ended
+
+
+@contextmanager
+def _display(run: Path, console: Console) -> Iterator[Callable[[], None]]:
+    """A function that brings the display up to date."""
+    one_line = Column(no_wrap=True)
     progress = Progress(
-        TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f} %"), _TimeLeft(),
-        console=console, transient=True, refresh_per_second=4,
-    )  # fmt: skip
+        TextColumn("{task.description}", table_column=one_line),
+        BarColumn(bar_width=12),
+        TextColumn("{task.percentage:>3.0f} %", table_column=one_line),
+        _TimeLeft(table_column=one_line),
+        console=console,
+        transient=True,
+        refresh_per_second=4,
+        disable=not console.is_terminal,
+    )
     spec = rundir.read_json(run / "spec.json")
-    seeds = summary.seeds_of(spec)
-    rounds = spec.get("schedule", {}).get("rounds", 0)
+    seeds, rounds = summary.seeds_of(spec), summary.rounds_of(spec) or 0
     told = _Told(console)
     with progress:
         task = progress.add_task("starting the engine", total=1.0)
 
-        def update() -> str:
+        def update() -> None:
             told.read(run)
             status = rundir.read_status(run)
             done = status.get("progress", {})
@@ -71,7 +112,6 @@ def _display(run: Path, console: Console) -> Iterator[Callable[[], str]]:
                 description=doing(status, seeds, rounds),
                 left=done.get("seconds_left"),
             )
-            return rundir.state(run, status)
 
         yield update
 
@@ -94,7 +134,7 @@ class _Told:
 
 
 def _trained(event: dict[str, Any]) -> str:
-    where = f"seed {event.get('seed')}  round {event.get('round'):>2}  {plain.line(event.get('arm')):<8}"
+    where = f"seed {event.get('seed')}  round {event.get('round')!s:>2}  {plain.line(event.get('arm')):<8}"
     if event.get("diverged"):
         return f"{where}  diverged"
     sparsity, accuracy = percent(event.get("sparsity")), percent(event.get("test_accuracy"))
@@ -104,7 +144,7 @@ def _trained(event: dict[str, Any]) -> str:
 def doing(status: dict[str, Any], seeds: list[int], rounds: int) -> str:
     """What the engine is at, in words: seed 2/3 · round 4/10 · reinit · epoch 3/6."""
     if "round" not in status or status.get("seed") not in seeds:
-        return plain.line(status.get("doing") or "starting the engine")
+        return plain.line(status.get("doing") or status.get("state"))
     parts = [
         f"seed {seeds.index(status['seed']) + 1}/{len(seeds)}",
         f"round {status['round']}/{rounds}",

@@ -1,5 +1,6 @@
 """What every command shares: exit codes, results on standard output, words on standard error, runs by name."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +26,10 @@ def out(value: Any, indent: bool = True) -> None:
 
 def say(words: str, colour: str | None = None, bold: bool = False) -> None:
     """Words for the person, on standard error, foreign text in them made safe."""
-    typer.secho(plain.lines(words), fg=colour, bold=bold, err=True)
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        typer.echo(plain.lines(words), err=True)
+    else:
+        typer.secho(plain.lines(words), fg=colour, bold=bold or None, err=True)
 
 
 def menu(rows: list[dict[str, Any]], told: Callable[[dict[str, Any]], list[str]], json: bool) -> None:
@@ -43,3 +47,11 @@ def find(text: str) -> Path:
     from engine.record import rundir
 
     return rundir.find(runs_root(), text)
+
+
+def fold(run: Path) -> None:
+    """Bring the history up to date about one run, and say so where it had to be rebuilt or could not be written."""
+    from engine.record import history
+
+    if notice := history.fold(run.parent, run):
+        say(notice, "yellow")

@@ -11,20 +11,21 @@ _SIGNS |= {0x7F: "\u2421"}
 _SIGNS |= dict.fromkeys(range(0x80, 0xA0), "\ufffd")  # C1: one-byte escape sequences
 _SIGNS |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # lone surrogates cannot be written at all
 _SIGNS |= dict.fromkeys([0x2028, 0x2029], " ")
-# What reorders or hides text around it: bidirectional controls, zero-width characters, tags.
-_SIGNS |= dict.fromkeys(
-    [0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF], ""
-)
-_SIGNS |= dict.fromkeys(range(0xE0000, 0xE0080), "")
+# What reorders the text around it or has no shape: bidirectional controls, zero-width characters, fillers, tags.
+# Joiners and variation selectors stay: scripts and emoji need them.
+_SIGNS |= dict.fromkeys([0xAD, 0x061C, 0x115F, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F)], "")
+_SIGNS |= dict.fromkeys([*range(0x2060, 0x2065), *range(0x2066, 0x2070), 0x3164, 0xFEFF, 0xFFA0], "")
+_SIGNS |= dict.fromkeys([*range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0080)], "")
 _ONE_LINE = _SIGNS | {0x09: " ", 0x0A: " ", 0x0D: ""}
 _MANY_LINES = _SIGNS | {0x09: "    ", 0x0A: "\n", 0x0D: ""}
 
 
 def line(value: object, most: int = 500) -> str:
-    """Any value as one safe line of at most `most` characters."""
+    """Any value as one safe line of at most `most` characters; one that is cut ends in `…`."""
     text = str(value)
-    text = text[: most + 1].translate(_ONE_LINE) if len(text) > most else text.translate(_ONE_LINE)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    room = 4 * most + 100  # some signs are dropped; a megabyte need not be translated to find out
+    safe = text[:room].translate(_ONE_LINE)
+    return safe if len(safe) <= most and len(text) <= room else safe[: most - 1] + "…"
 
 
 def lines(value: object, most: int = 100_000) -> str:

@@ -1,5 +1,9 @@
-"""What the command line prints: the runs, one run's rounds, the menu. Built from plain data, shown by rich."""
+"""What the command line prints: the runs, one run's rounds, the menu. Built from plain data, shown by rich.
 
+What a run's files say is foreign: a value of another type than it should have is shown as unknown, and nothing raises.
+"""
+
+import os
 import time
 from collections.abc import Iterable
 from statistics import stdev
@@ -10,7 +14,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from engine.record import summary
 from lth_tui import chart, plain
+from lth_tui.screens.words import number, share
 
 STATE_STYLES = {
     "queued": "cyan",
@@ -37,25 +43,36 @@ def text(value: object, style: str = "") -> Text:
     return Text(plain.line(value), style=style)
 
 
-def spread(values: list[float | None]) -> str:
+def spread(values: list[Any]) -> str:
     """Mean and standard deviation over seeds of fractions, as percent: `79.5 ± 0.4`; `–` where nothing is known."""
-    known = [100 * value for value in values if value is not None]
+    known = [100 * value for value in map(share, values) if value is not None]
     if not known:
         return "–"
     mean = sum(known) / len(known)
     return f"{mean:.1f} ± {stdev(known):.1f}" if len(known) > 1 else f"{mean:.1f}"
 
 
-def percent(fraction: float | None) -> str:
+def percent(fraction: object) -> str:
     """A fraction as percent with one decimal, `–` where it is not known."""
-    return "–" if fraction is None else f"{100 * fraction:.1f}"
+    known = share(fraction)
+    return "–" if known is None else f"{100 * known:.1f}"
 
 
-def duration(seconds: float | None) -> str:
+def count(value: object, noun: str) -> str:
+    """`1 round`, `3 rounds`; `? rounds` where it is not known."""
+    return f"{_amount(value)} {noun if value == 1 else noun + 's'}"
+
+
+def _amount(value: object) -> str:
+    return "?" if number(value) is None else f"{value:,}"
+
+
+def duration(seconds: object) -> str:
     """`42 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`; `–` where it is not known."""
-    if seconds is None:
+    known = number(seconds)
+    if known is None or known > 1e9:  # thirty years
         return "–"
-    whole = max(0, round(seconds))
+    whole = max(0, round(known))
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -67,7 +84,7 @@ def duration(seconds: float | None) -> str:
 
 def rounds(shown: dict[str, Any]) -> Table:
     """Sparsity by arms, mean ± standard deviation of test accuracy over seeds, from `lth show --json`."""
-    arms = shown["spec"].get("arms", [])
+    arms = summary.arms_of(shown["spec"])
     made = table("round", "sparsity %", "weights left", right=("round", "sparsity %", "weights left"))
     for index, arm in enumerate(arms):
         marker, colour = chart.style_of(index)
@@ -75,21 +92,22 @@ def rounds(shown: dict[str, Any]) -> Table:
     made.add_column("time", justify="right", style=QUIET, no_wrap=True)
     for entry in shown["rounds"]:
         found = entry["arms"]
-        left = "–" if entry.get("nonzero") is None else f"{entry['nonzero']:,}"
+        left = "–" if number(entry.get("nonzero")) is None else f"{entry['nonzero']:,}"
         first = "dense" if "dense" in found else str(entry["round"])
         cells: list[Any] = [first, percent(entry["sparsity"]), left]
         if "dense" in found:
-            cells += [Text(spread(found["dense"]["test_accuracy"]), style="bold"), *[""] * (len(arms) - 1)]
+            dense = Text(spread(found["dense"].get("test_accuracy", [])), style="bold")
+            cells += [dense, *[""] * (len(arms) - 1)][: len(arms)]
         else:
             cells += [spread(found.get(arm, {}).get("test_accuracy", [])) for arm in arms]
-        seconds = [s for metrics in found.values() for s in metrics.get("seconds", []) if s is not None]
-        made.add_row(*cells, duration(sum(seconds)))
+        seconds = [number(one) for metrics in found.values() for one in metrics.get("seconds", [])]
+        made.add_row(*cells, duration(sum(one for one in seconds if one is not None)))
     return made
 
 
 def curves(shown: dict[str, Any], width: int, height: int = 16) -> list[Text]:
     """The chart of accuracy against sparsity as lines; none while no pruned round is known."""
-    found, dense = chart.curves(shown["rounds"], shown["spec"].get("arms", []))
+    found, dense = chart.curves(shown["rounds"], summary.arms_of(shown["spec"]))
     return [Text.assemble(*pieces) for pieces in chart.draw(found, dense, width, height)]
 
 
@@ -113,18 +131,21 @@ def facts(shown: dict[str, Any]) -> list[Text]:
     """What is compared on what, in two quiet lines."""
     spec, data = shown["spec"], shown["data"]
 
-    def part(name: str) -> dict[str, Any]:
-        return spec.get(name) if isinstance(spec.get(name), dict) else {}
-
-    schedule, training = part("schedule"), part("training")
-    what = f"{part('model').get('name')} on {part('data').get('name')}, schedule {schedule.get('name')}"
-    how = f"{schedule.get('rounds')} rounds at rate {schedule.get('rate')}, {schedule.get('scope')}"
-    lines = [f"{what}: {how}, {training.get('epochs')} epochs, {len(shown['seeds'])} seeds"]
+    schedule, training = _parts(spec.get("schedule")), _parts(spec.get("training"))
+    model, dataset, plan = (summary.named(spec, part) or "?" for part in ("model", "data", "schedule"))
+    rate, scope = (one if isinstance(one, str | float) else "?" for one in map(schedule.get, ("rate", "scope")))
+    how = f"{count(summary.rounds_of(spec), 'round')} at rate {rate}, {scope}, {count(training.get('epochs'), 'epoch')}"
+    lines = [f"{model} on {dataset}, schedule {plan}: {how}, {count(len(shown['seeds']), 'seed')}"]
     if data.get("train") is not None:
         note = f", {data['note']}" if data.get("note") else ""
-        counts = f"{data['train']:,} texts to train on, {data['valid']:,} to choose by, {data['test']:,} to test on"
-        lines.append(f"{counts}; {data['classes']} classes, {data['vocabulary']:,} words{note}")
+        train, valid, test, classes = (_amount(data.get(name)) for name in ("train", "valid", "test", "classes"))
+        counts = f"{train} texts to train on, {valid} to choose by, {test} to test on"
+        lines.append(f"{counts}; {classes} classes, {count(data.get('vocabulary'), 'word')}{note}")
     return [text(line, QUIET) for line in lines]
+
+
+def _parts(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def closing(shown: dict[str, Any]) -> list[RenderableType]:
@@ -132,7 +153,8 @@ def closing(shown: dict[str, Any]) -> list[RenderableType]:
     parts: list[RenderableType] = []
     verdict = shown.get("verdict")
     if isinstance(verdict, dict) and verdict.get("sentence"):
-        style = {True: "bold green", False: "bold yellow"}.get(verdict.get("winning_ticket"), "bold")
+        won = verdict.get("winning_ticket")
+        style = "bold green" if won is True else "bold yellow" if won is False else "bold"
         parts += ["", text(verdict["sentence"], style)]
     if shown.get("cause"):
         parts += ["", text(f"Failed: {shown['cause']}", "red")]
@@ -151,23 +173,24 @@ def runs(summaries: list[dict[str, Any]]) -> Text:
     rows = [("run", "state", "done", "dense", "ticket at %", "age"), *(_run_cells(one, now) for one in summaries)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = Text(no_wrap=True, overflow="ignore")
-    for number, (name, state, *rest) in enumerate(rows):
-        lines.append("\n" * bool(number) + name.ljust(widths[0]) + "  ", "" if number else "bold")
-        lines.append(state.ljust(widths[1]), STATE_STYLES.get(state, "") if number else "bold")
+    for place, (name, state, *rest) in enumerate(rows):
+        lines.append("\n" * bool(place) + name.ljust(widths[0]) + "  ", "" if place else "bold")
+        lines.append(state.ljust(widths[1]), STATE_STYLES.get(state, "") if place else "bold")
         cells = (cell.rjust(width) for cell, width in zip(rest, widths[2:], strict=True))
-        lines.append("".join(f"  {cell}" for cell in cells), "" if number else "bold")
+        lines.append("".join(f"  {cell}" for cell in cells), "" if place else "bold")
     return lines
 
 
 def _run_cells(entry: dict[str, Any], now: float) -> tuple[str, ...]:
-    best, progress = entry.get("best") or {}, entry.get("progress") or {}
-    fraction = progress.get("fraction")
+    best, state = _parts(entry.get("best")), plain.line(entry["state"])
+    done = 1.0 if state == "finished" else share(_parts(entry.get("progress")).get("fraction"))
+    ticket = percent(best.get("ticket"))
     return (
         plain.line(entry["id"]),
-        entry["state"],
-        "–" if fraction is None else f"{100 * fraction:.0f} %",
+        state,
+        "–" if done is None else f"{100 * done:.0f} %",
         percent(best.get("dense")),
-        f"{percent(best['ticket'])} at {percent(best.get('sparsity'))}" if "ticket" in best else "–",
+        ticket if ticket == "–" else f"{ticket} at {percent(best.get('sparsity'))}",
         age(entry.get("created"), now),
     )
 
@@ -178,7 +201,7 @@ def age(created: object, now: float) -> str:
 
     try:
         seconds = now - datetime.fromisoformat(str(created)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return "–"
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= length:
@@ -190,9 +213,9 @@ def cards(entries: list[tuple[str, list[str]]]) -> Table:
     """Names, each with lines about it, the first of them loud; empty lines are left out."""
     made = Table.grid(padding=(0, 2))
     made.add_column(no_wrap=True)
-    made.add_column()
-    for number, (name, lines) in enumerate(entries):
-        if number:
+    made.add_column(overflow="fold")
+    for place, (name, lines) in enumerate(entries):
+        if place:
             made.add_row()
         first, *rest = [text(line) for line in lines if line] or [text("")]
         for line in rest:
@@ -201,11 +224,20 @@ def cards(entries: list[tuple[str, list[str]]]) -> Table:
     return made
 
 
+class _Console(Console):
+    """A console whose reader may leave early, as in `lth ls | head`: that is no error."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # what is still buffered goes nowhere
+        raise SystemExit(0)
+
+
 def out() -> Console:
     """Results: standard output."""
-    return Console(highlight=False)
+    return _Console(highlight=False)
 
 
 def words() -> Console:
     """Everything that is not the result: standard error."""
-    return Console(stderr=True, highlight=False)
+    return _Console(stderr=True, highlight=False)

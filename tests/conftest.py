@@ -11,6 +11,9 @@ import pytest
 
 from engine.record import liveness
 
+# A shell that starts the tests in the background has interrupts ignored, which every program they start would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 WORDS = {
     "World": "election minister treaty border parliament",
     "Sports": "goal season coach striker stadium",

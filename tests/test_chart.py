@@ -48,7 +48,6 @@ def test_it_is_never_wider_nor_higher_than_its_room(found, dense, width, height)
 
 @given(st.integers(19, 140))
 @example(40)
-@pytest.mark.xfail(strict=True, reason="the legend is not cut to the width")
 def test_the_legend_is_never_wider_than_its_room(width):
     found = [Curve(name, tuple((s, 0.9) for s in LADDER)) for name in NAMES]
     inside(chart.draw(found, 0.9, width, 16), width, 16)
@@ -62,21 +61,8 @@ def test_the_legend_of_a_usual_run_fits_eighty_columns():
         assert name in text(lines)[-1]
 
 
-NO_NUMBER = pytest.mark.xfail(strict=True, reason="draw raises ValueError or OverflowError in round()")
-
-
-@pytest.mark.parametrize(
-    ("where", "strange"),
-    [
-        ("sparsity", math.inf),
-        *(
-            pytest.param(where, strange, marks=NO_NUMBER)
-            for where in ("accuracy", "sparsity", "dense")
-            for strange in (math.nan, math.inf, -math.inf)
-            if (where, strange) != ("sparsity", math.inf)
-        ),
-    ],
-)
+@pytest.mark.parametrize("where", ["accuracy", "sparsity", "dense"])
+@pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_none_is_passed_over(where, strange):
     strange_point = (strange, 0.8) if where == "sparsity" else (0.36, strange if where == "accuracy" else 0.8)
     found = [Curve("ticket", ((0.2, 0.9), strange_point, (0.488, 0.7)))]

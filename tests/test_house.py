@@ -1,4 +1,4 @@
-"""The rules of the house, DESIGN section 3: who may import what, what a card must hold, what a wheel contains."""
+"""The rules of the house: who may import what, what a card must hold, what a wheel contains."""
 
 import ast
 import os

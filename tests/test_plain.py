@@ -12,6 +12,7 @@ from lth_tui import plain
 EVERYTHING = st.text(st.characters(codec=None, categories=None) | st.sampled_from("\x1b\x9b\x07\u202e\ud800\u2066\n"))
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 MARKS = {"\u061c", "\u200e", "\u200f"}
+FILLERS = "\u115f\u3164\uffa0"  # letters without a shape
 
 
 def harmless(text: str, allowed: str = "") -> None:
@@ -49,7 +50,7 @@ def test_every_sign_of_unicode_is_harmless():
         harmless(plain.lines(part), allowed="\n")
 
 
-@given(st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters=[]), max_size=500))
+@given(st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters=FILLERS), max_size=500))
 def test_ordinary_text_stays_as_it_is(text):
     assert plain.line(text) == text
     assert plain.lines(text) == text
@@ -66,13 +67,12 @@ def test_a_cut_is_shown():
     assert len(plain.lines("y" * 200_000)) == 100_000
 
 
-@pytest.mark.xfail(strict=True, reason="a dropped sign before the cut hides that there was one")
-def test_a_cut_is_shown_though_signs_were_dropped():
-    assert plain.line("\u200b" + "x" * 600).endswith("…")
+@pytest.mark.parametrize("dropped", [1, 10_000])
+def test_a_cut_is_shown_though_signs_were_dropped(dropped):
+    assert plain.line("\u200b" * dropped + "x" * 600).endswith("…")
 
 
-@pytest.mark.parametrize("sign", "\u2061\u2062\u2063\u2064\u206a\u206f\ufff9\ufffb\u180e\u00ad\u3164\u115f")
-@pytest.mark.xfail(strict=True, reason="further signs without any shape get through; two names can look the same")
+@pytest.mark.parametrize("sign", "\u2061\u2062\u2063\u2064\u206a\u206f\ufff9\ufffb\u180e\u00ad\u3164\u115f\uffa0")
 def test_signs_without_a_shape_do_not_hide_in_names(sign):
     assert plain.line(f"a{sign}b") != f"a{sign}b"
 

@@ -86,7 +86,6 @@ def test_what_is_dumped_is_loaded(tmp_path):
     spec = specs.compose("cnn", "ag_news", settings={"model.filters": "7"})
     (tmp_path / "spec.json").write_bytes(specs.dump(spec))
     assert specs.load(tmp_path / "spec.json") == spec
-    assert specs.digest(specs.load(tmp_path / "spec.json")) == specs.digest(spec)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_a_spec_of_another_make_is_refused_on_load(tmp_path, change, words):
 
 @given(
     st.binary(max_size=200)
-    | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda value: _json(value))
+    | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda value: _json(value))  # noqa: PLW0108  defined below
 )
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_as_a_spec_are_refused_in_one_sentence(tmp_path_factory, data):
@@ -140,6 +139,7 @@ def test_the_estimate_is_the_median_epoch_of_the_newest_run_of_the_same_cost(tmp
         for seconds in (9.0, 1.0, 3.0):
             log.append("epoch", seconds=seconds)
         log.close()
+        rundir.write_status(run, {"state": "finished", "process": rundir.identity()})
         return spec.model_dump(mode="json")
 
     assert pace.seconds_an_epoch(tmp_path, made()) == 3.0

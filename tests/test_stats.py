@@ -1,4 +1,4 @@
-"""The verdict: the rule of DESIGN section 6, against examples worked out by hand and by scipy.stats."""
+"""The verdict: its rule, against examples worked out by hand and by scipy.stats."""
 
 import json
 from math import sqrt
@@ -367,7 +367,6 @@ def test_the_best_is_the_sparsest_ticket_within_the_margin_of_dense():
     assert stats.best([], MARGIN) == {}
 
 
-@pytest.mark.xfail(strict=True, reason="a round whose sparsity is not known (its event was lost) ends in a TypeError")
 def test_a_round_whose_sparsity_is_not_known_is_passed_over():
     rounds = rounds_of(DENSE, winner(), LADDER)
     rounds[2]["sparsity"] = None

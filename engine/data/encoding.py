@@ -4,6 +4,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 from importlib.metadata import version
 from typing import Any
 
@@ -49,10 +50,14 @@ class Encoded:
     test: Texts
     cut: int
 
-    @property
-    def unknown_share(self) -> float:
-        """Share of the test tokens that are unknown words."""
-        return float(np.mean(self.test.tokens == UNK))
+    def fingerprint(self) -> str:
+        """A hash of everything a network could learn from: the texts, their labels, what the ids mean."""
+        digest = blake2b(digest_size=16)
+        for part in (self.train, self.test):
+            for numbers in (part.tokens, part.offsets, part.labels):
+                digest.update(np.ascontiguousarray(numbers).data)
+        digest.update("\n".join((*self.class_names, *self.vocabulary)).encode())
+        return digest.hexdigest()
 
 
 def load(spec: DataSpec, progress: Callable[[str], None] = lambda _: None) -> Encoded:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import stats
+from engine.errors import BadInput
 from engine.lottery import Standing
 from engine.pruning.mask import Weights
-from engine.record import checkpoint, rundir, summary
-from engine.record.events import EventLog
+from engine.record import checkpoint, events, rundir, summary
 from engine.spec import RunSpec
 
 _DURABLE = {"run_started", "run_resumed", "data_ready", "round_finished", "run_finished", "run_failed", "run_stopped"}
@@ -23,8 +23,10 @@ class RunJournal:
 
     def __init__(self, run: Path, stop_asked: Callable[[], bool]):
         self.run = run
-        self.log = EventLog(run)
-        self.resumed = self.log.seq > 0
+        before = events.read(run / events.FILE).events
+        self.began_with = next((e for e in before if e["event"] == "run_started"), {})
+        self.began_on = next((e for e in before if e["event"] == "data_ready"), {})
+        self.log = events.EventLog(run)
         self.status = rundir.read_status(run)
         self.stop_asked = self._stop_asked(stop_asked)
         self.spec: RunSpec | None = None
@@ -61,9 +63,20 @@ class RunJournal:
         self.spec = spec
         versions = {name: version(name) for name in ("torch", "torchtext", "numpy")}
         versions |= {"python": platform.python_version(), "platform": sys.platform}
-        self.tell("run_resumed" if self.resumed else "run_started", versions=versions, **machine)
+        self.tell("run_resumed" if self.began_with else "run_started", versions=versions, **machine)
+        for name, then in (self.began_with.get("versions") or {}).items():
+            if versions.get(name) != then:
+                words = f"resumed with {name} {versions.get(name)}, begun with {then}"
+                self.tell("warning", message=f"{words}: numbers may differ in their last bits")
         began = self.status.get("started", self.began)
         self._update(started=began, epochs=spec.training.epochs, doing="preparing the data", durable=True)
+
+    def data_ready(self, fingerprint: str, **about: Any) -> None:
+        """The data stand ready. BadInput where a resumed run would meet other data than it began with."""
+        if self.began_on.get("fingerprint", fingerprint) != fingerprint:
+            words = f"dataset: {about['name']} has changed since this run began"
+            raise BadInput(f"{words}; bring the old one back, or start a new run.")
+        self.tell("data_ready", fingerprint=fingerprint, **about)
 
     def preparing(self, words: str) -> None:
         """What the preparation of the data is at."""
@@ -100,6 +113,7 @@ class RunJournal:
         shown = summary.show(self.run)
         verdict = stats.verdict(shown["seeds"], shown["rounds"], self._spec.arms, self._spec.verdict.margin)
         self.tell("run_finished", verdict=verdict, reference=None)
+        self.status["progress"] = self.status.get("progress", {}) | {"fraction": 1.0, "seconds_left": 0.0}
         self._end("finished", sentence=verdict["sentence"], winning_ticket=verdict["winning_ticket"])
 
     def stopped(self) -> None:

@@ -39,7 +39,8 @@ def spawn(run: Path) -> subprocess.Popen:
     log = os.open(run / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return subprocess.Popen(
-            [sys.executable, "-m", "engine.process.worker", str(run)],
+            # -P: no folder named engine where we happen to start can come before ours
+            [sys.executable, "-P", "-m", "engine.process.worker", str(run)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -53,8 +54,9 @@ def spawn(run: Path) -> subprocess.Popen:
 
 def _environment() -> dict[str, str]:
     """What the engine inherits: our environment, and a path on which it finds the same packages from any folder."""
-    here = str(Path(__file__).resolve().parents[2])
-    paths = [here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    here = Path(__file__).resolve().parents[2]
+    given = [str(Path(path).absolute()) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    paths = given if here.name in ("site-packages", "dist-packages") else [str(here), *given]
     moved = {
         name: str(Path(os.environ[name]).expanduser().absolute())
         for name in ("LTH_RUNS", "LTH_DATA")
@@ -75,17 +77,18 @@ class LaunchFailed(Exception):
 
 
 def start(run: Path) -> subprocess.Popen:
-    """Start the engine and return once it holds its lock. Raises LaunchFailed, the run's state then being failed."""
-    engine = spawn(run)
+    """Start the engine; return once it holds its lock and its status says so. Raises LaunchFailed if it never does."""
     deadline = time.monotonic() + _LOCK_WAIT
-    while time.monotonic() < deadline:
-        if liveness.holder(run) == engine.pid:
+    while rundir.read_status(run)["state"] in rundir.FINAL and liveness.holder(run) and time.monotonic() < deadline:
+        time.sleep(_POLL)  # the engine before has said its last word and is just leaving
+    engine = spawn(run)
+    ended = False
+    while not ended and time.monotonic() < deadline:
+        ended = engine.poll() is not None  # before the look, so that what it wrote last is seen
+        held = ended or liveness.holder(run) == engine.pid
+        if held and rundir.read_status(run).get("process", {}).get("pid") == engine.pid:
             return engine
-        if engine.poll() is not None:
-            break
         time.sleep(_POLL)
-    if engine.poll() in (0, None) and rundir.read_status(run).get("state") not in ("queued", "failed"):
-        return engine  # so quick that it is done already
     if engine.poll() is None:
         os.killpg(engine.pid, signal.SIGKILL)  # our own child, not yet waited for
         engine.wait()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,16 +60,19 @@ class _StopFlag:
 
 def work(run: Path, stop: _StopFlag) -> int:
     """The run from its lock to its last event; whatever goes wrong ends as a state and a cause in words."""
-    rundir.write_status(run, _started(rundir.read_status(run)), durable=True)
     try:
+        rundir.sweep(run)
+        rundir.write_status(run, _started(rundir.read_status(run)), durable=True)
         from engine.process.journal import RunJournal
         from engine.training import Stopped
 
         journal = RunJournal(run, lambda: stop.asked)
     except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
         traceback.print_exc()
-        status = rundir.read_status(run) | {"state": "failed", "cause": _cause(error)}
-        rundir.write_status(run, status, durable=True)
+        print(cause(error), flush=True)
+        status = rundir.read_status(run) | {"state": "failed", "cause": cause(error)}
+        with suppress(OSError):
+            rundir.write_status(run, status, durable=True)
         return FAILED
     try:
         _experiment(run, journal)
@@ -81,7 +85,7 @@ def work(run: Path, stop: _StopFlag) -> int:
         return BAD_INPUT
     except Exception as error:  # noqa: BLE001  nothing may end without a state
         traceback.print_exc()
-        journal.failed(_cause(error), bad_input=False)
+        journal.failed(cause(error), bad_input=False)
         return FAILED
     return DONE
 
@@ -104,8 +108,9 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
     from engine.models import network
 
     spec = specs.load(run / "spec.json")
-    device = _device(spec.device)
-    threads = spec.threads or _cores()
+    # A resumed run goes on as it began, whatever this machine now offers: both change the last bits of its numbers.
+    device = _device(journal.began_with.get("device") or spec.device)
+    threads = spec.threads or journal.began_with.get("threads") or _cores()
     torch.set_num_threads(threads)
     journal.started(spec, **_machine(device, threads))
 
@@ -120,8 +125,8 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         return training.Texts(everything.take(train), everything.take(valid), test)
 
     train, valid = split(encoded.train.labels, spec.seeds[0], spec.data.valid_fraction, spec.data.train_size)
-    journal.tell(
-        "data_ready",
+    journal.data_ready(
+        fingerprint=encoded.fingerprint(),
         name=encoded.name,
         classes=classes,
         class_names=list(encoded.class_names),
@@ -171,10 +176,12 @@ def _machine(device: "torch.device", threads: int) -> dict[str, Any]:
     return told
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
+    """What went wrong in words, with what would help where that is known."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; free some space, then resume the run"
-    if "out of memory" in str(error).lower():
+    said = str(error).lower()
+    if isinstance(error, MemoryError) or "out of memory" in said or "allocate memory" in said:
         return "out of memory; a smaller training.batch_size or model would fit"
     words = str(error).strip().splitlines()
     return f"{type(error).__name__}: {words[0] if words else 'no message'}"

@@ -66,8 +66,3 @@ def densities(mask: Mask, entries: Mask) -> dict[str, float]:
         name: int(mask[name].sum()) / max(1, int(present.sum())) if name in mask else 1.0
         for name, present in entries.items()
     }
-
-
-def apply(weights: Weights, mask: Mask) -> Weights:
-    """A copy of the weights with every pruned entry 0."""
-    return {name: weight * mask[name] if name in mask else weight.clone() for name, weight in weights.items()}

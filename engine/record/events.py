@@ -5,6 +5,7 @@ that of the object's bytes without it. A line is good if it ends in a newline an
 and counted.
 """
 
+import errno
 import os
 import stat
 import time
@@ -57,7 +58,7 @@ class EventLog:
             raise
         if written < len(line):
             self._cut(before)
-            raise OSError(f"only {written} of {len(line)} bytes of an event could be written; is the disk full?")
+            raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes of an event could be written")
         self._lead = b""
         self.seq += 1
         if durable:

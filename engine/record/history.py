@@ -194,13 +194,12 @@ def refresh(runs: Path) -> tuple[list[Summary], str | None]:
     gone = entries.keys() - {one["id"] for one in listed}
     if trouble == "was missing" and not directories:
         return [], None
-    count = f"{len(directories)} run director{'y' if len(directories) == 1 else 'ies'}"
     try:
         if changed or gone or trouble:
             _written(storage, lambda table: table.change(changed, gone))
     except OSError as error:
-        return listed, f"{FILE} cannot be written ({error.strerror or error}); shown from {count}."
-    return listed, f"{FILE} {trouble}; rebuilt from {count}." if trouble else None
+        return listed, f"{FILE} cannot be written ({error.strerror or error}); shown from {_count(directories)}."
+    return listed, _rebuilt(trouble, directories) if trouble else None
 
 
 def _written(storage: SafeStorage, change: Callable[[Runs], None]) -> None:
@@ -209,25 +208,39 @@ def _written(storage: SafeStorage, change: Callable[[Runs], None]) -> None:
 
 
 def fold(runs: Path, run: Path) -> str | None:
-    """Update one run in the index, after a launch, a stop, a note or a removal. A notice where it cannot be written.
+    """Update one run in the index, after a launch, a stop, a note or a removal. A notice as `refresh` gives it.
 
     Read under the lock, so of two processes that fold a run at once the last to write has also read last.
     """
+    notice: str | None = None
 
     def change(table: Runs) -> None:
-        if not (run / "spec.json").exists():
-            table.change([], [run.name])
-        elif storage.read() is None:
-            table.change(map(_stored, map(summarise, rundir.run_dirs(runs))))
-        else:
+        nonlocal notice
+        tables, trouble = storage.look()
+        if tables is None:
+            directories = rundir.run_dirs(runs)
+            table.change(map(_stored, map(summarise, directories)))
+            if trouble != "was missing" or len(directories) > 1:  # the first run of all has no index yet
+                notice = _rebuilt(trouble, directories)
+        elif (run / "spec.json").exists():
             table.change([_stored(summarise(run))])
+        else:
+            table.change([], [run.name])
 
     storage = _storage(runs)
     try:
         _written(storage, change)
     except OSError as error:
         return f"{FILE} cannot be written ({error.strerror or error}); `lth reindex` brings it up to date."
-    return None
+    return notice
+
+
+def _rebuilt(trouble: str | None, directories: list[Path]) -> str:
+    return f"{FILE} {trouble}; rebuilt from {_count(directories)}."
+
+
+def _count(directories: list[Path]) -> str:
+    return f"{len(directories)} run director{'y' if len(directories) == 1 else 'ies'}"
 
 
 def reindex(runs: Path) -> int:
@@ -236,6 +249,7 @@ def reindex(runs: Path) -> int:
     def change(table: Runs) -> None:
         table.change(map(_stored, map(summarise, rundir.run_dirs(runs))), afresh=True)
 
+    directories = rundir.run_dirs(runs)
     try:
         if runs.exists():
             _written(_storage(runs), change)
@@ -244,4 +258,4 @@ def reindex(runs: Path) -> int:
         raise BadInput(
             f"runs folder: {runs / FILE} cannot be written ({why}); free space or make it writable."
         ) from None
-    return len(rundir.run_dirs(runs))
+    return len(directories)

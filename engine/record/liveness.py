@@ -82,6 +82,12 @@ def identity(pid: int | None = None) -> dict[str, Any]:
     return {"pid": pid, "start_ticks": _start_ticks(pid), "boot_id": _boot_id(), "host": socket.gethostname()}
 
 
+def here(record: dict[str, Any]) -> bool:
+    """Whether an `identity` is of this machine: its name, or, since names change, its boot."""
+    boot = _boot_id()
+    return record.get("host") == socket.gethostname() or (boot is not None and record.get("boot_id") == boot)
+
+
 def same_process(record: object, holding: int | None = None) -> bool:
     """Whether the process of an `identity` still runs here; ask before every signal.
 
@@ -89,7 +95,7 @@ def same_process(record: object, holding: int | None = None) -> bool:
     """
     if not isinstance(record, dict) or type(pid := record.get("pid")) is not int or pid <= 0:
         return False
-    if record.get("host") != socket.gethostname():
+    if not here(record):
         return False
     if (boot := _boot_id()) is None:
         return pid == holding

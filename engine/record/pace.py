@@ -1,10 +1,11 @@
 """How long a run will take, from what this machine measured in earlier runs of the same networks on the same data."""
 
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from engine.record import events, rundir
+from engine.record import events, liveness, rundir
 
 _RECENT = 30  # runs looked at, newest first
 
@@ -13,7 +14,10 @@ def seconds_an_epoch(runs: Path, spec: dict[str, Any]) -> float | None:
     """Median seconds an epoch (validation included) in the newest run whose model, data and batches are `spec`'s."""
     wanted = _costs(spec)
     for run in rundir.run_dirs(runs)[:_RECENT]:
-        if _costs(rundir.read_json(run / "spec.json")) == wanted:
+        process = rundir.read_status(run).get("process")
+        if _costs(rundir.read_json(run / "spec.json")) != wanted or not process or not liveness.here(process):
+            continue
+        with suppress(OSError):
             told = (e.get("seconds") for e in events.read(run / events.FILE).events if e["event"] == "epoch")
             known = [seconds for seconds in told if isinstance(seconds, int | float)]
             if known:

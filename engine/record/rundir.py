@@ -16,15 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from socket import gethostname
 from typing import Any
 
 import orjson
 
 from engine.errors import BadInput
-from engine.record.liveness import LOCK, LockHeld, hold, holder, identity, same_process
+from engine.record.liveness import LOCK, LockHeld, here, hold, holder, identity, same_process
 
-__all__ = ["LOCK", "LockHeld", "hold", "holder", "identity", "same_process"]  # one front door; the rest is below
+__all__ = ["LOCK", "LockHeld", "hold", "holder", "identity", "same_process"]  # a run's life, beside its files
 
 STATES = ("queued", "running", "stopping", "finished", "failed", "stopped")
 FINAL = ("finished", "failed", "stopped")
@@ -32,6 +31,7 @@ ACTIVE = ("running", "stopping")  # the states that need an engine; without one 
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _WHEN = re.compile(r"\d{8}-\d{6}(?=-)")
+_ABANDONED = 60.0  # seconds; no writer takes so long
 _LARGEST = 1 << 20  # bytes; no honest status, spec or note comes near
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("seed", "round", "epoch", "epochs"), (int,)),
@@ -71,8 +71,16 @@ def _blamed_on(runs: Path) -> Iterator[None]:
         ) from None
 
 
+def _refuse_file(runs: Path) -> None:
+    """BadInput where a file stands where the runs folder, or a folder above it, should be."""
+    there = next((path for path in (runs, *runs.parents) if os.path.lexists(path)), runs)
+    if os.path.lexists(there) and not os.path.isdir(there):
+        raise BadInput(f"runs folder: {there} is a file, not a folder; set LTH_RUNS to another.")
+
+
 def create(runs: Path, spec: bytes, model: str, dataset: str, schedule: str) -> Path:
     """A new queued run with `spec` as its spec.json, whole and durable. BadInput where the folder cannot take it."""
+    _refuse_file(runs)
     with _blamed_on(runs):
         for folder in [*reversed(runs.parents), runs]:
             if not folder.is_dir():
@@ -120,6 +128,14 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def sweep(run: Path) -> None:
+    """Remove what writers that were killed left half-written. For the engine, which holds the run's lock."""
+    for draft in [*run.glob(".*-*"), *run.glob("*/.*-*")]:
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _ABANDONED:
+                draft.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -183,14 +199,15 @@ def state(run: Path, status: dict[str, Any] | None = None) -> str:
     """
     status = read_status(run) if status is None else status
     said: str = status["state"]
-    host = status.get("process", {}).get("host")
-    if said not in ACTIVE or (isinstance(host, str) and host != gethostname()):
+    process = status.get("process", {})
+    if said not in ACTIVE or (isinstance(process.get("host"), str) and not here(process)):
         return said
     return said if holder(run) is not None else "orphaned"
 
 
 def run_dirs(runs: Path) -> list[Path]:
     """Every run, newest first: directories with a proper name and a spec.json. BadInput where `runs` is no folder."""
+    _refuse_file(runs)
     if not runs.exists():
         return []
     found = []
@@ -241,6 +258,9 @@ def trash(run: Path) -> Path:
 
 def restore(runs: Path, text: str) -> Path:
     """Bring back the run that `trash` moved away, by any unique part of its id (`@last`: the newest). BadInput."""
+    _refuse_file(runs)
+    if not run_dirs(runs / ".trash"):
+        raise BadInput(f"run: {_short(text)} given, but no removed runs are kept in {runs / '.trash'}.")
     trashed = find(runs / ".trash", text)
     target = runs / trashed.name
     if target.exists():

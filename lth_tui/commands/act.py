@@ -16,41 +16,46 @@ def stop(
     import time
 
     from engine.process import launch
-    from engine.record import history, rundir
+    from engine.record import rundir
     from lth_tui import tables
 
     found = output.find(run)
     state = rundir.state(found)
+    if state == "queued":
+        raise BadInput(
+            f"run: {found.name} is queued and no engine works on it; `lth resume` starts it, `lth rm` removes."
+        )
     if state not in rundir.ACTIVE:
         raise BadInput(f"run: {found.name} is {state}, not running; `lth ls` shows what runs.")
-    if not launch.ask_to_stop(found, now):
+    if not launch.ask_to_stop(found, now) and rundir.state(found) in rundir.ACTIVE:
         raise BadInput(f"run: the engine of {found.name} is not a process of this machine's that may be signalled.")
     with tables.words().status("Stopping", spinner="line"):
         deadline = time.monotonic() + 30
         while rundir.holder(found) is not None and time.monotonic() < deadline:
             time.sleep(0.05)
-    history.fold(found.parent, found)
+    output.fold(found)
     if rundir.holder(found) is not None:
         output.say(f"{found.name} has not stopped within 30 s; `lth stop --now {found.name}` kills it.", "yellow")
         raise typer.Exit(output.FAILED)
-    output.say(f"{found.name} is {rundir.state(found)}. Go on with: lth resume {found.name}")
+    state = rundir.state(found)
+    output.say(f"{found.name} is {state}." + ("" if state == "finished" else f" Go on with: lth resume {found.name}"))
 
 
 def rm(
     run: output.Run,
     undo: Annotated[bool, typer.Option("--undo", help="Bring a removed run back.")] = False,
 ) -> None:
-    """Move a run to the trash of the runs folder; --undo brings it back."""
+    """Remove a run; --undo brings it back."""
     from engine.places import runs_root
-    from engine.record import history, rundir
+    from engine.record import rundir
 
     if undo:
         found = rundir.restore(runs_root(), run)
-        history.fold(found.parent, found)
+        output.fold(found)
         return output.say(f"{found.name} is back.")
     found = output.find(run)
     rundir.trash(found)
-    history.fold(found.parent, found)
+    output.fold(found)
     return output.say(f"{found.name} is removed. Bring it back with: lth rm --undo {found.name}")
 
 

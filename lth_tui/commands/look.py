@@ -1,5 +1,6 @@
 """Commands that look at runs: ls, show, watch, logs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -26,14 +27,17 @@ def ls(
         return output.say("No runs yet. Start one with: lth demo")
     from lth_tui import tables
 
-    return tables.out().print(tables.runs(found))
+    return tables.out().print(tables.runs(found), soft_wrap=True)
 
 
 def show(run: output.Run, json: output.Json = False) -> None:
     """One run: its rounds, its chart, its verdict."""
-    from engine.record import summary
+    from engine import spec as specs
+    from engine.record import rundir, summary
 
-    shown = summary.show(output.find(run))
+    found = output.find(run)
+    specs.refuse_newer(rundir.read_json(found / "spec.json"), found / "spec.json")
+    shown = summary.show(found)
     if json:
         return output.out(shown)
     from lth_tui import tables
@@ -43,39 +47,44 @@ def show(run: output.Run, json: output.Json = False) -> None:
 
 
 def watch(run: output.Run, json: output.Json = False) -> None:
-    """Follow a run to its end; Ctrl-C ends the following, not the run. With --json, its events as they come."""
-    from engine.record import rundir
+    """Follow a run to its end.
 
-    found = output.find(run)
-    if json:
-        return _stream(found)
+    Ctrl-C ends the following, not the run. With --json, its events as they come.
+    """
     from engine.record import summary
     from lth_tui import tables
-    from lth_tui.follow import follow
+    from lth_tui.follow import follow, over
 
+    found = output.find(run)
+    state = "running"
     try:
-        if rundir.state(found) in (*rundir.ACTIVE, "queued"):
-            follow(found, tables.words(), stop_on_interrupt=False)
+        if json:
+            _stream(found, over(found))
+        elif not over(found)():
+            state = follow(found, tables.words())
     except KeyboardInterrupt:
         output.say(f"\nThe run goes on. Look again with: lth watch {found.name}")
         raise typer.Exit(output.INTERRUPTED) from None
-    console = tables.out()
-    return console.print(tables.run(summary.show(found), console.width))
+    if state == "queued":
+        output.say(f"No engine works on {found.name}; start one with: lth resume {found.name}", "yellow")
+    elif not json:
+        console = tables.out()
+        console.print(tables.run(summary.show(found), console.width))
 
 
-def _stream(found: Path) -> None:
+def _stream(found: Path, ended: Callable[[], bool]) -> None:
     import time
 
-    from engine.record import events, rundir
+    from engine.record import events
 
     offset = 0
     while True:
-        alive = rundir.state(found) in (*rundir.ACTIVE, "queued")  # before reading, so that nothing is missed
+        last = ended()  # before reading, so that nothing is missed
         tail = events.read(found / events.FILE, offset)
         offset = tail.offset
         for event in tail.events:
             output.out(event, indent=False)
-        if not alive:
+        if last:
             return
         time.sleep(0.5)
 
@@ -84,26 +93,30 @@ def logs(
     run: output.Run,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="The last so many; 0 prints all.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing as the engine writes.")] = False,
+    json: output.Json = False,
 ) -> None:
     """What the engine wrote to its log."""
     import time
+    from collections import deque
 
-    from engine.record import rundir
     from lth_tui import plain
+    from lth_tui.follow import over
 
     found = output.find(run)
     path = found / "engine.log"
     if not path.exists():
-        return output.say(f"{found.name} has no log yet.")
+        return output.out([]) if json else output.say(f"{found.name} has no log yet.")
     with path.open(encoding="utf-8", errors="replace") as log:
-        text = log.read()
-        kept = text.splitlines()[-lines:] if lines else text.splitlines()
-        if kept:
-            typer.echo(plain.lines("\n".join(kept), most=10_000_000))
-        elif not follow:
-            output.say(f"The log of {found.name} is empty.")
-        while follow and rundir.state(found) in (*rundir.ACTIVE, "queued"):
-            if more := log.read():
-                typer.echo(plain.lines(more, most=10_000_000), nl=False)
+        kept = [plain.lines(line.rstrip("\n")) for line in deque(log, lines or None)]
+        if json:
+            return output.out(kept)
+        if not kept and not follow:
+            return output.say(f"The log of {found.name} is empty.")
+        for line in kept:
+            typer.echo(line)
+        ended = over(found)
+        while follow and not ended():
+            for line in log:
+                typer.echo(plain.lines(line.rstrip("\n")))
             time.sleep(0.5)
     return None

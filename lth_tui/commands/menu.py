@@ -29,7 +29,7 @@ def models(json: output.Json = False) -> None:
 
 
 def datasets(json: output.Json = False) -> None:
-    """The datasets, their classes and sizes, and whether they are here."""
+    """The datasets, their classes and sizes."""
     from engine.data import store
 
     rows = []
@@ -83,7 +83,7 @@ def _schedule(name: str) -> dict[str, Any]:
 
 
 def arms(json: output.Json = False) -> None:
-    """The arms: what is done with the mask in a round, and what each tells."""
+    """The arms: what each does in a round, and what it tells."""
     rows = [{"name": c.name, "title": c.title, "question": c.question} for c in catalog.ARMS.values()]
     output.menu(rows, lambda row: [row["title"], row["question"]], json)
 

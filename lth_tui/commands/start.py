@@ -15,7 +15,7 @@ def demo(
     seeds: Annotated[int, typer.Option(help="Replicates; a verdict needs 3.")] = 3,
     json: output.Json = False,
 ) -> None:
-    """The main job on the built-in corpus, in about two minutes: train, prune, rewind, compare."""
+    """The main job on the built-in corpus, in about two minutes."""
     from engine import spec as specs
 
     spec = specs.compose("cnn", "pydoc", "imp", seeds=seeds, settings=dict(catalog.DEMO))
@@ -64,7 +64,10 @@ def resume(
     detach: Annotated[bool, typer.Option("--detach", help="Return once the engine works.")] = False,
     json: output.Json = False,
 ) -> None:
-    """Go on with a stopped, failed or orphaned run from its last finished round."""
+    """Go on with a run that stopped, failed or lost its engine.
+
+    It goes on from its last finished round, to the numbers that an uninterrupted run gives.
+    """
     from engine import spec as specs
     from engine.record import rundir
 
@@ -84,49 +87,48 @@ def _launch(spec: Any, detach: bool, json: bool) -> int:
     from engine.record import pace
     from lth_tui import tables
 
-    with tables.words().status("Preparing", spinner="line") as status:
-        made = launch.new_run(runs_root(), spec, lambda words: status.update(f"Preparing: {words} (once)"))
     cost = pace.seconds_an_epoch(runs_root(), spec.model_dump(mode="json"))
     trainings, epochs = spec.trainings, spec.training.epochs
     about = "no estimate yet" if cost is None else f"about {tables.duration(cost * epochs * trainings)} on this machine"
-    output.say(f"{trainings} trainings of at most {epochs} epochs: {about}.", "bright_black")
+    try:
+        with tables.words().status("Preparing", spinner="line") as status:
+            made = launch.new_run(runs_root(), spec, lambda words: status.update(f"Preparing: {words} (once)"))
+    except KeyboardInterrupt:
+        output.say("Nothing was started.")
+        return output.INTERRUPTED
+    output.say(f"{trainings} trainings of at most {tables.count(epochs, 'epoch')}: {about}.", "bright_black")
     return _start(made, detach, json)
 
 
 def _start(made: Path, detach: bool, json: bool) -> int:
+    """Start the engine of a run and follow it to its end, or let it go. Ctrl-C at any moment asks it to stop."""
     from engine.process import launch
-    from engine.record import history
-
-    try:
-        launch.start(made)
-    except launch.LaunchFailed as error:
-        output.say(f"{made.name} did not start: {error}", "red")
-        return output.FAILED
-    except KeyboardInterrupt:
-        output.say(f"{made.name} was just starting; `lth ls` shows whether it did, `lth stop {made.name}` stops it.")
-        return output.INTERRUPTED
-    finally:
-        history.fold(made.parent, made)
-    if detach:
-        output.out({"id": made.name} if json else made.name)
-        output.say(f"The engine works on its own now. Follow it: lth watch {made.name}")
-        return output.DONE
-    return _attend(made, json)
-
-
-def _attend(made: Path, json: bool) -> int:
-    """Follow a run that we started to its end, then show it."""
-    from engine.record import history, rundir, summary
     from lth_tui import tables
-    from lth_tui.follow import follow
+    from lth_tui.follow import counted_interrupts, follow
 
-    output.say(made.name, bold=True)
-    try:
-        state = follow(made, tables.words(), stop_on_interrupt=True)
-    except KeyboardInterrupt:
-        output.say(f"The engine is still stopping; look with: lth show {made.name}")
-        return output.INTERRUPTED
-    history.fold(made.parent, made)
+    with counted_interrupts() as interrupts:
+        try:
+            launch.start(made)
+        except launch.LaunchFailed as error:
+            output.say(f"{made.name} did not start: {error}", "red")
+            return output.FAILED
+        finally:
+            output.fold(made)
+        if detach and not interrupts():
+            output.out({"id": made.name} if json else made.name)
+            output.say(f"The engine works on its own now. Follow it: lth watch {made.name}")
+            return output.DONE
+        output.say(made.name, bold=True)
+        state = follow(made, tables.words(), interrupts)
+    return _ended(made, state, json)
+
+
+def _ended(made: Path, state: str, json: bool) -> int:
+    """Show what a run that we followed came to."""
+    from engine.record import rundir, summary
+    from lth_tui import tables
+
+    output.fold(made)
     shown = summary.show(made)
     if json:
         output.out(shown)
@@ -136,10 +138,11 @@ def _attend(made: Path, json: bool) -> int:
     if state == "finished":
         return output.DONE
     if state == "failed":
-        output.say(f"The run failed: {shown['cause']}.", "red")
+        output.say(f"The run failed: {str(shown['cause']).rstrip('.')}.", "red")
         return output.BAD_INPUT if rundir.read_status(made).get("bad_input") else output.FAILED
-    output.say(f"The run is {state}; its finished rounds are kept. Go on with: lth resume {made.name}", "yellow")
-    return output.INTERRUPTED if state == "stopped" else output.FAILED
+    still = "is still stopping" if state in rundir.ACTIVE else f"is {state}"
+    output.say(f"The run {still}; its finished rounds are kept. Go on with: lth resume {made.name}", "yellow")
+    return output.FAILED if state == "orphaned" else output.INTERRUPTED
 
 
 class RunCommand(TyperCommand):

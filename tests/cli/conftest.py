@@ -56,7 +56,7 @@ def lth(*arguments: str, **environment: str) -> Said:
         stdin=subprocess.DEVNULL,
         cwd=environment["HOME"],
     )
-    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Said(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
 def call(*arguments: str) -> Said:

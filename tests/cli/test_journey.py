@@ -23,7 +23,7 @@ METRICS = {"valid_accuracy", "test_accuracy", "test_macro_f1", "test_loss", "bes
 
 
 def check_shape(shown: dict, arms: tuple[str, ...] = ("ticket", "reinit", "shuffle")) -> None:
-    """DESIGN section 5, whatever the run has reached."""
+    """The shape that other programs read, whatever the run has reached."""
     assert {"id", "state", "spec", "seeds", "data", "reference", "rounds", "verdict"} <= shown.keys()
     assert shown["spec"]["model"]["name"] == "cnn"
     assert {"name", "classes", "train", "valid", "test"} <= shown["data"].keys()
@@ -193,7 +193,6 @@ def test_logs_obey_no_terminal_code_that_stands_in_them(finished):
     assert "owned" in said.out
 
 
-@pytest.mark.xfail(strict=True, reason="DESIGN 5: every reading command takes --json; logs does not")
 def test_logs_take_json(finished):
     assert call("logs", finished.name, "--json").code == 0
 
@@ -211,7 +210,6 @@ def test_a_removed_run_comes_back_as_it_was(finished):
     assert len(call("ls", "--json").json) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the trash is spoken of as if it were a runs folder: 'start one with lth run'")
 def test_nothing_to_bring_back_is_said_as_such():
     assert "lth run" not in one_sentence(call("rm", "--undo", "@last"))
 
@@ -242,21 +240,19 @@ def test_reindex_says_how_many_runs_the_history_holds(finished):
     assert call("ls", "--json").err == ""
 
 
-EARLY = "rich ends with 1 where typer's own output ends with 0: `lth ls | head` fails under pipefail"
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
         ["logs", "@last", "-n", "0"],
         ["show", "@last", "--json"],
         ["run", "--help"],
-        pytest.param(["ls"], marks=pytest.mark.xfail(strict=True, reason=EARLY)),
-        pytest.param(["show", "@last"], marks=pytest.mark.xfail(strict=True, reason=EARLY)),
-        pytest.param(["models"], marks=pytest.mark.xfail(strict=True, reason=EARLY)),
+        ["ls"],
+        ["show", "@last"],
+        ["models"],
     ],
 )
 def test_a_reader_that_leaves_early_is_no_error(finished, arguments):
+    call("reindex")
     read, write = os.pipe()
     os.close(read)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -268,7 +264,6 @@ def test_a_reader_that_leaves_early_is_no_error(finished, arguments):
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("arguments", [["show", "@last"], ["schedules", "show", "imp"]])
-@pytest.mark.xfail(strict=True, reason="a locale without UTF-8 ends in a UnicodeEncodeError and a traceback")
 def test_a_locale_without_these_signs_is_no_error(finished, arguments, encoding):
     said = lth(*arguments, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
     assert said.code == 0
@@ -287,12 +282,7 @@ def test_nothing_is_wider_than_the_terminal(finished, columns):
     "name",
     [
         "20261123-132831-ag_news-cnn-imp-757e",
-        pytest.param(
-            "20251123-132831-ag_news-cnn-imp-global-757e",
-            marks=pytest.mark.xfail(
-                strict=True, reason="a finished imp-global run of three digits of age is broken in two"
-            ),
-        ),
+        "20251123-132831-ag_news-cnn-imp-global-757e",
     ],
 )
 def test_ls_keeps_each_run_on_one_line_that_can_be_copied(finished, name):
@@ -302,7 +292,6 @@ def test_ls_keeps_each_run_on_one_line_that_can_be_copied(finished, name):
     assert name in lines[-1]
 
 
-@pytest.mark.xfail(strict=True, reason="says '1 rounds', '1 epochs', '1 seeds'")
 def test_counts_agree_with_their_nouns(news):
     ran = lth(*run_arguments("schedule.rounds=1", "training.epochs=1"))
     assert ran.code == 0

@@ -108,9 +108,8 @@ def test_help_says_what_each_command_does_and_run_help_lists_every_setting():
         assert path in settings
 
 
-@pytest.mark.xfail(strict=True, reason="five of the summaries in `lth --help` end in ...")
 def test_no_help_text_is_cut_off():
-    cut = [line for line in call("--help").out.splitlines() if line.endswith("...")]
+    cut = [line for line in call("--help").out.splitlines() if line.startswith(" ") and line.endswith("...")]
     assert cut == []
 
 
@@ -124,7 +123,6 @@ def test_the_version_is_the_packages():
     assert call("--version").out == f"{__version__}\n"
 
 
-@pytest.mark.xfail(strict=True, reason="a path longer than the column ends in ... and cannot be copied")
 def test_data_ls_shows_the_whole_of_a_long_path(news):
     words = call("data", "ls").out
     assert str(news) in "".join(line.strip() for line in words.splitlines())

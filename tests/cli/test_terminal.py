@@ -113,9 +113,6 @@ def test_a_closed_terminal_leaves_the_engine_running(news):
 
 
 @pytest.mark.parametrize("moment", ["spawned", "started", "shown"])
-@pytest.mark.xfail(
-    strict=True, reason="between its start and the first look, Ctrl-C leaves the engine unasked or unsaid"
-)
 def test_ctrl_c_at_the_start_never_leaves_an_engine_nobody_spoke_of(news, monkeypatch, moment):
     from rich.progress import Progress
 
@@ -148,7 +145,6 @@ def test_ctrl_c_at_the_start_never_leaves_an_engine_nobody_spoke_of(news, monkey
 
 
 @pytest.mark.parametrize("arguments", [["watch"], ["watch", "--json"]])
-@pytest.mark.xfail(strict=True, reason="a run that was never started is watched for ever")
 def test_watching_a_run_that_no_engine_will_start_ends(news, arguments):
     from engine import spec as specs
 
@@ -180,7 +176,6 @@ def test_ctrl_c_while_watching_leaves_the_run_alone(news):
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-@pytest.mark.xfail(strict=True, reason="words on stderr carry escape codes whatever the terminal says")
 def test_a_terminal_that_wants_no_colour_gets_no_escape_code(environment):
     pid, terminal = in_terminal("show", "no-such-run", **environment)
     words = shown(terminal, pid)

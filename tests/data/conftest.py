@@ -28,7 +28,8 @@ def write() -> Callable[..., Path]:
 
     def write_(folder: Path, train: Rows | None = None, test: Rows | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        for part, rows, each in (("train", train, 5), ("test", test, 2)):
+        for part, given, each in (("train", train, 5), ("test", test, 2)):
+            rows = given
             if rows is None:
                 rows = [
                     (c, f"Title {c}", f"{part} words of class {c}, text {n}.") for n in range(each) for c in range(1, 5)

@@ -23,6 +23,7 @@ SETTINGS = {
 
 def new_run(**changes) -> Path:
     seeds = changes.pop("seeds", 1)
+    changes = {key: "none" if value is None else value for key, value in changes.items()}
     return launch.new_run(runs_root(), specs.compose("cnn", "ag_news", seeds=seeds, settings=SETTINGS | changes))
 
 
@@ -118,11 +119,11 @@ def test_the_engine_is_alone_in_a_session_without_a_terminal(news):
 def test_a_worker_called_from_a_terminal_starts_a_session_of_its_own(news):
     run = new_run(**{"schedule.rounds": 1})
     command = [sys.executable, "-m", "engine.process.worker", str(run)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    called = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert called.communicate(timeout=120) == (b"", None)
+    assert called.returncode == 0
     assert rundir.state(run) == "finished"
-    process = rundir.read_status(run)["process"]["pid"]
-    assert process != done
+    assert rundir.read_status(run)["process"]["pid"] != called.pid
 
 
 def test_a_second_engine_is_refused(news):
@@ -236,6 +237,48 @@ def test_a_damaged_checkpoint_is_told_and_its_seed_begins_again(news):
     assert launch.start(run).wait() == 0
     assert any("seed 0 begins again" in words for words in summary.show(run)["warnings"])
     assert numbers(run) == before
+
+
+def test_a_resumed_run_keeps_the_threads_it_began_with(news):
+    run = new_run(threads=None, **{"training.epochs": 10_000})
+    engine = launch.start(run)
+    until(lambda: rundir.read_status(run).get("epoch"))
+    launch.ask_to_stop(run)
+    assert engine.wait(timeout=30) == 130
+    path = run / events.FILE
+    began = next(e for e in events.read(path).events if e["event"] == "run_started")
+    path.unlink()
+    log = events.EventLog(run)
+    own = ("seq", "time", "event")
+    log.append("run_started", **{k: v for k, v in began.items() if k not in own} | {"threads": 3})
+    log.close()
+    engine = launch.start(run)
+    until(lambda: any(e["event"] == "run_resumed" for e in events.read(path).events))
+    engine.kill()
+    engine.wait()
+    assert next(e for e in events.read(path).events if e["event"] == "run_resumed")["threads"] == 3
+
+
+def test_a_run_whose_data_changed_is_not_resumed(news):
+    run = long_run()
+    engine = launch.start(run)
+    until(lambda: rundir.read_status(run).get("epoch"))
+    launch.ask_to_stop(run)
+    assert engine.wait(timeout=30) == 130
+    train = news / "train.csv"
+    train.write_text(train.read_text().replace("goal", "penalty"))
+    assert launch.start(run).wait() == 2
+    assert "ag_news has changed since this run began" in rundir.read_status(run)["cause"]
+
+
+def test_a_folder_named_engine_where_it_starts_does_not_come_before_ours(news, tmp_path, monkeypatch):
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "__init__.py").write_text("raise SystemExit(9)")
+    real = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: real(*a, **k | {"cwd": str(tmp_path)}))
+    engine = launch.start(long_run())
+    engine.kill()
+    engine.wait()
 
 
 def test_an_engine_that_cannot_begin_is_a_failed_run_with_its_last_words(news, monkeypatch):

@@ -1,4 +1,4 @@
-"""Pruning: exact counts, ties, scopes, permutation. These are the promises of DESIGN section 6."""
+"""Pruning: exact counts, ties, scopes, permutation. What a run's sparsities rest on."""
 
 import numpy as np
 import torch

@@ -1,0 +1,97 @@
+"""What the command line prints of values that a run's files should not hold: unknown, never an exception."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from lth_tui import tables
+
+ODD = [
+    None,
+    True,
+    -1,
+    10**400,
+    1e308,
+    float("nan"),
+    float("-inf"),
+    "x\x1b",
+    [],
+    [None],
+    {},
+    {"name": [], "rounds": "y"},
+]
+odd = st.sampled_from(ODD)
+
+
+def printed(what) -> str:
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(what)
+    return captured.get()
+
+
+def summary(**more):
+    return {"id": "some-run", "state": "failed", "created": None, "best": None, "progress": None, **more}
+
+
+def shown(**more):
+    found = {"id": "some-run", "state": "failed", "spec": {}, "seeds": [], "data": {}, "rounds": [], "verdict": None}
+    return found | more
+
+
+PARTS = ("dense", "ticket", "sparsity", "fraction")
+
+
+@given(odd, odd | st.fixed_dictionaries(dict.fromkeys(PARTS, odd)), odd | st.fixed_dictionaries({"fraction": odd}))
+def test_runs_take_any_value(created, best, progress):
+    assert "some-run" in printed(tables.runs([summary(created=created, best=best, progress=progress)]))
+
+
+def test_what_is_no_number_is_unknown():
+    row = tables.runs([summary(best={"dense": "x", "ticket": None}, progress={"fraction": "y"})]).plain.splitlines()[1]
+    assert row.split() == ["some-run", "failed", "–", "–", "–", "–"]
+
+
+@pytest.mark.parametrize("created", ["0001-01-01", "9999-12-31T23:59:59", "yesterday", 7])
+def test_any_creation_time_has_an_age_or_none(created):
+    tables.age(created, 0.0)
+
+
+@pytest.mark.parametrize("progress", [None, {"fraction": 0.4}, {"fraction": "y"}])
+def test_a_finished_run_is_done_whatever_its_progress_says(progress):
+    assert "100 %" in tables.runs([summary(state="finished", progress=progress)]).plain
+
+
+GROUPS = ("model", "data", "schedule", "training", "arms", "seeds")
+DATA = ("train", "valid", "test", "classes", "vocabulary", "note")
+SETTINGS = {"schedule": ("name", "rounds", "rate", "scope"), "training": ("epochs",)}
+specs = st.fixed_dictionaries(
+    dict.fromkeys(GROUPS, odd)
+    | {group: odd | st.fixed_dictionaries(dict.fromkeys(names, odd)) for group, names in SETTINGS.items()}
+)
+METRICS = st.fixed_dictionaries(dict.fromkeys(("test_accuracy", "seconds"), st.lists(odd, max_size=3)))
+
+
+@given(specs, st.fixed_dictionaries(dict.fromkeys(DATA, odd)), odd, odd)
+def test_a_run_takes_any_value(spec, data, sentence, won):
+    verdict = {"sentence": sentence, "winning_ticket": won}
+    assert "some-run" in printed(tables.run(shown(spec=spec, data=data, verdict=verdict), 80))
+
+
+@given(st.sampled_from([None, [], ["ticket"], ["ticket", 3]]), METRICS, METRICS, odd)
+def test_rounds_take_any_value(arms, dense, ticket, nonzero):
+    entries = [
+        {"round": 0, "sparsity": None, "nonzero": nonzero, "arms": {"dense": dense}},
+        {"round": None, "sparsity": None, "nonzero": nonzero, "arms": {"ticket": ticket}},
+    ]
+    assert "round" in printed(tables.rounds(shown(spec={"arms": arms}, rounds=entries)))
+
+
+def test_counts_agree_with_their_nouns():
+    assert [tables.count(value, "round") for value in (0, 1, 1200, None)] == [
+        "0 rounds", "1 round", "1,200 rounds", "? rounds",
+    ]  # fmt: skip
+    spec = {"schedule": {"rounds": 1}, "training": {"epochs": 1}}
+    words = " ".join(line.plain for line in tables.facts(shown(spec=spec, seeds=[0])))
+    assert all(one in words for one in ("1 round ", "1 epoch,", "1 seed"))
