@@ -15,7 +15,8 @@ def seconds_an_epoch(runs: Path, spec: dict[str, Any]) -> float | None:
     wanted = _costs(spec)
     for run in rundir.run_dirs(runs)[:_RECENT]:
         process = rundir.read_status(run).get("process")
-        if _costs(rundir.read_json(run / "spec.json")) != wanted or not process or not liveness.here(process):
+        elsewhere = process is not None and not liveness.here(process)
+        if elsewhere or _costs(rundir.read_json(run / "spec.json")) != wanted:
             continue
         with suppress(OSError):
             told = (e.get("seconds") for e in events.read(run / events.FILE).events if e["event"] == "epoch")
