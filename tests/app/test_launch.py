@@ -87,7 +87,7 @@ async def test_arms_are_switched_but_the_ticket_stays() -> None:
 
 async def test_an_estimate_comes_from_what_this_machine_measured(runs: Path) -> None:
     spec = specs.compose("cnn", "pydoc").model_dump(mode="json")
-    Story(runs, "finished", spec=spec).log.append(
+    Story(runs, "finished", spec=spec, process=rundir.identity()).log.append(
         "epoch", seed=0, round=0, arm="dense", epoch=1, epochs=6, sparsity=0.0, seconds=10.0
     )
     async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
