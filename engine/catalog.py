@@ -208,6 +208,11 @@ DEMO: Mapping[str, Any] = {
 }
 
 
+def sparsity(rate: float, round_number: int) -> float:
+    """What a round aims at; the exact sparsity, after rounding to whole weights, stands in the round's event."""
+    return 1 - (1 - rate) ** round_number
+
+
 def card(field: str, cards: Mapping[str, _Card], name: str) -> _Card:
     """The card of that name; BadInput names the nearest ones where there is none."""
     try:

@@ -145,8 +145,8 @@ class RunSpec(_Strict):
         return len(self.seeds) * (1 + self.schedule.rounds * len(self.arms))
 
     def sparsity(self, round_number: int) -> float:
-        """The sparsity a round aims at; the exact one, after rounding to whole weights, stands in its event."""
-        return 1 - (1 - self.schedule.rate) ** round_number
+        """The sparsity that a round of this run aims at."""
+        return catalog.sparsity(self.schedule.rate, round_number)
 
 
 @cache

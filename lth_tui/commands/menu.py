@@ -78,7 +78,7 @@ def schedules_show(name: str, json: output.Json = False) -> None:
 
 def _schedule(name: str) -> dict[str, Any]:
     card = catalog.SCHEDULES[name]
-    ladder = [1 - (1 - card.rate) ** number for number in range(card.rounds + 1)]
+    ladder = [catalog.sparsity(card.rate, number) for number in range(card.rounds + 1)]
     return asdict(card) | {"prunable": list(card.prunable), "ladder": ladder}
 
 

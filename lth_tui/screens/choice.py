@@ -153,4 +153,4 @@ def _command(choice: Choice, seeds: int, settings: dict[str, Any]) -> str:
 def ladder_of(schedule: str) -> tuple[float, ...]:
     """The sparsities a schedule visits by default."""
     card = catalog.SCHEDULES[schedule]
-    return tuple(1 - (1 - card.rate) ** number for number in range(1, card.rounds + 1))
+    return tuple(catalog.sparsity(card.rate, number) for number in range(1, card.rounds + 1))
