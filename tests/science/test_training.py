@@ -12,6 +12,7 @@ from engine.data.batches import by_length, part, shuffled
 from engine.models import network
 from engine.pruning import mask as masks
 from engine.pruning.criteria import magnitude
+from engine.randomness import derive
 from engine.training import Diverged, Plan, Start, Stopped, evaluate, train
 from tests.science.conftest import CLASSES, VOCABULARY, encoded, small_spec
 
@@ -76,6 +77,25 @@ def test_the_best_validation_epoch_is_kept_and_the_earliest_of_equals(module, st
         parameter.data = result.weights[name].clone()
     assert evaluate(module, texts.valid) == result.valid
     assert evaluate(module, texts.test) == result.test
+
+
+def test_of_equal_epochs_the_earliest_is_kept(module, start, texts):
+    result = train({"ticket": start}, changed(learning_rate=1e-12), module, texts)["ticket"]
+    assert result.best_epoch == 1
+
+
+def test_dropout_is_of_the_seed_and_the_epoch_and_the_same_in_every_arm(module, start, texts, monkeypatch):
+    seeds = []
+    real = type(module).forward
+
+    def forward(self, tokens, lengths, dropout=None):
+        if self.training and dropout.initial_seed() not in seeds[-1:]:
+            seeds.append(dropout.initial_seed())
+        return real(self, tokens, lengths, dropout)
+
+    monkeypatch.setattr(type(module), "forward", forward)
+    train({"a": start, "b": start}, PLAN, module, texts)
+    assert seeds == [derive(PLAN.seed, "dropout", epoch) for epoch in (1, 2, 3)] * 2
 
 
 def test_the_test_set_is_read_once_for_each_network(module, start, texts, monkeypatch):
