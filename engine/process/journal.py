@@ -50,11 +50,11 @@ class RunJournal:
             self._update(seed=fields["seed"], round=fields["round"], arm=fields["arms"][0], epoch=0)
         elif event == "epoch":
             self.epochs_trained += 1
-            self._advance(fields["epoch"] / fields["epochs"])
-            self._update(arm=fields["arm"], epoch=fields["epoch"], doing="training")
+            progress = self._progress(fields["epoch"] / fields["epochs"])
+            self._update(arm=fields["arm"], epoch=fields["epoch"], doing="training", progress=progress)
         elif event == "trained":
             self.trainings_done += 1
-            self._advance()
+            self._update(progress=self._progress())
         elif event == "warning":
             self._update(warnings=self.status.get("warnings", 0) + 1)
 
@@ -93,7 +93,7 @@ class RunJournal:
             return None
         number, mask, trained = found
         self.trainings_done += 1 + number * len(self._spec.arms)
-        self._advance()
+        self._update(progress=self._progress())
         return Standing(number, mask, trained)
 
     def keep_rewind(self, seed: int, weights: Weights) -> None:
@@ -139,7 +139,7 @@ class RunJournal:
             self.status.pop(key, None)
         self._update(state=state, finished=time.time(), durable=True, **fields)
 
-    def _advance(self, current: float = 0.0) -> None:
+    def _progress(self, current: float = 0.0) -> dict[str, Any]:
         """Share of all trainings done, `current` of the present one, and the time left at this engine's pace."""
         trainings = self._spec.trainings
         done = self.trainings_done + current
@@ -147,14 +147,12 @@ class RunJournal:
         if self.epochs_trained:
             pace = (time.time() - self.began) / self.epochs_trained
             left = pace * self._spec.training.epochs * (trainings - done)
-        self._update(
-            progress={
-                "trainings": trainings,
-                "trainings_done": self.trainings_done,
-                "fraction": done / trainings,
-                "seconds_left": left,
-            }
-        )
+        return {
+            "trainings": trainings,
+            "trainings_done": self.trainings_done,
+            "fraction": done / trainings,
+            "seconds_left": left,
+        }
 
     def _update(self, durable: bool = False, **fields: Any) -> None:
         self.status |= fields | {"updated": time.time()}
