@@ -1,4 +1,6 @@
-"""The menu: models, datasets, schedules, arms, in words and defaults. Adding one touches its module and one card here.
+"""The menu: models, datasets, schedules, arms, in words. Adding one touches its module and one card here.
+
+Datasets have their cards in `data/cards.py`; what a run starts from where nothing is said stands in `defaults.py`.
 
 Cards are plain data and import nothing heavy; `module:function` strings say where the real thing lives.
 """
@@ -6,9 +8,12 @@ Cards are plain data and import nothing heavy; `module:function` strings say whe
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from engine.data.cards import DATASETS, DatasetCard
 from engine.errors import unknown
+
+__all__ = ["ARMS", "CRITERIA", "DATASETS", "MODELS", "SCHEDULES", "DatasetCard", "card", "load", "sparsity"]
 
 
 @dataclass(frozen=True)
@@ -25,25 +30,18 @@ class Setting:
 
 @dataclass(frozen=True)
 class ModelCard:
+    """`reads` is what texts become: words of the dataset's own vocabulary, or the pieces of a checkpoint's tokenizer.
+
+    `prunable` are the kinds of layers that a schedule prunes where neither it nor the user says which.
+    """
+
     name: str
     title: str
     build: str
     settings: tuple[Setting, ...]
     citation: str
-
-
-@dataclass(frozen=True)
-class DatasetCard:
-    name: str
-    title: str
-    read: str
-    classes: tuple[str, ...]
-    train: int
-    test: int
-    builtin: bool
-    licence: str
-    source: str
-    citation: str
+    reads: Literal["words", "pieces"] = "words"
+    prunable: tuple[str, ...] = ("embedding", "encoder", "head")
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class ScheduleCard:
     rate: float
     rounds: int
     rewind: str
-    prunable: tuple[str, ...]
+    prunable: tuple[str, ...] | None  # None: the model's own
     citation: str
 
 
@@ -96,33 +94,6 @@ MODELS = _by_name(
     ),
 )
 
-DATASETS = _by_name(
-    DatasetCard(
-        name="pydoc",
-        title="which part of Python's library does this paragraph document?",
-        read="engine.data.pydoc:read",
-        classes=("network", "concurrency", "numbers", "files", "gui", "language"),
-        train=10_000,
-        test=2_500,
-        builtin=True,
-        licence="Python Software Foundation License",
-        source="docstrings of the running Python's standard library",
-        citation="built in; counts vary with Python's version",
-    ),
-    DatasetCard(
-        name="ag_news",
-        title="topic of a news item, from its title and description",
-        read="engine.data.classic_csv:read",
-        classes=("World", "Sports", "Business", "Sci/Tech"),
-        train=120_000,
-        test=7_600,
-        builtin=False,
-        licence="non-commercial research use",
-        source="classic csv: train.csv and test.csv with class, title, description",
-        citation="Zhang, Zhao and LeCun 2015, Character-level Convolutional Networks, NeurIPS",
-    ),
-)
-
 SCHEDULES = _by_name(
     ScheduleCard(
         name="imp",
@@ -132,7 +103,7 @@ SCHEDULES = _by_name(
         rate=0.2,
         rounds=10,
         rewind="init",
-        prunable=("embedding", "encoder", "head"),
+        prunable=None,
         citation="Frankle and Carbin 2019, The Lottery Ticket Hypothesis, ICLR",
     ),
     ScheduleCard(
@@ -143,7 +114,7 @@ SCHEDULES = _by_name(
         rate=0.2,
         rounds=10,
         rewind="init",
-        prunable=("embedding", "encoder", "head"),
+        prunable=None,
         citation="Frankle and Carbin 2019, section 4, ICLR",
     ),
 )
@@ -176,36 +147,6 @@ CRITERIA = _by_name(
         score="engine.pruning.criteria:magnitude",
     ),
 )
-
-# What `lth run` starts from where nothing is said, per model and dataset: dotted paths of the spec. Each is what gave
-# the dense network its best validation accuracy among what was tried; tickets and controls had no say.
-DEFAULTS: Mapping[tuple[str, str], Mapping[str, Any]] = {
-    ("cnn", "pydoc"): {
-        "training.epochs": 6,
-        "training.batch_size": 32,
-        "training.learning_rate": 3e-3,
-        "training.lr_schedule": "linear",
-    },
-    ("cnn", "ag_news"): {
-        "training.epochs": 3,
-        "training.batch_size": 64,
-        "training.learning_rate": 1e-3,
-        "training.lr_schedule": "linear",
-    },
-}
-
-# `lth demo`: small enough for two minutes on two cores; `lth run -m cnn -d pydoc` is the real thing.
-DEMO: Mapping[str, Any] = {
-    "data.train_size": 4000,
-    "model.embedding_dim": 50,
-    "model.filters": 32,
-    "schedule.rate": 0.34,
-    "schedule.rounds": 4,
-    "training.epochs": 4,
-    "training.batch_size": 64,
-    "training.learning_rate": 8e-3,
-    "verdict.margin": 0.02,  # so small a network differs by a point from seed to seed
-}
 
 
 def sparsity(rate: float, round_number: int) -> float:

@@ -1,5 +1,7 @@
 """RunSpec: what a run is. Validated when composed and when loaded; every error is one sentence."""
 
+import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +19,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from engine import catalog
+from engine import catalog, defaults
 from engine.errors import BadInput, unknown
 
 VERSION = 1
@@ -46,8 +48,23 @@ class ModelSpec(_Strict):
     name: str
 
 
+_OF_FILES = ("test_file", "text_column", "label_column")
+
+
 class DataSpec(_Strict):
+    """A dataset of the menu by name; or the user's own, in a file, under a name made from the file's."""
+
     name: str
+    file: str | None = None
+    test_file: Annotated[str | None, BeforeValidator(_none)] = Field(
+        None, description="texts to test on, where the dataset is a file; none takes a stratified fifth of that file"
+    )
+    text_column: Annotated[str | None, BeforeValidator(_none)] = Field(
+        None, description="the column of texts, or several with + between, where the dataset is a file; none guesses"
+    )
+    label_column: Annotated[str | None, BeforeValidator(_none)] = Field(
+        None, description="the column of labels, where the dataset is a file; none guesses"
+    )
     max_tokens: int = Field(400, ge=1, le=100_000, description="longer texts are cut after so many tokens")
     vocabulary_size: int = Field(50_000, ge=1, description="the most frequent words kept")
     min_count: int = Field(2, ge=1, description="rarer words of the training texts are unknown words")
@@ -74,6 +91,8 @@ class TrainingSpec(_Strict):
     batch_size: int = Field(32, ge=1, le=65_536, description="texts a step")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="of Adam")
     lr_schedule: Literal["constant", "linear"] = Field("constant", description="linear falls to 0 over one training")
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps over which the learning rate first rises")
+    max_norm: float = Field(0.0, ge=0, description="gradients are scaled down to this norm; 0 leaves them as they are")
     weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled (AdamW); 0 is plain Adam")
     patience: int = Field(
         0, ge=0, description="stop after so many epochs without a better validation accuracy; 0 never"
@@ -112,7 +131,14 @@ class RunSpec(_Strict):
     @field_validator("data")
     @classmethod
     def _data(cls, value: DataSpec) -> DataSpec:
-        catalog.card("dataset", catalog.DATASETS, value.name)
+        if value.file is None:
+            catalog.card("dataset", catalog.DATASETS, value.name)
+            given = next((name for name in _OF_FILES if getattr(value, name) is not None), None)
+            if given:
+                raise BadInput(
+                    f"data.{given}: {getattr(value, given)!r} given, but {value.name} is no file; leave it out, "
+                    "or give a file as the dataset."
+                )
         return value
 
     @field_validator("schedule")
@@ -187,7 +213,7 @@ def _fields(model: str) -> dict[str, FieldInfo]:
         f"{group}.{name}": field
         for group, fields in groups.items()
         for name, field in fields.model_fields.items()
-        if name != "name"
+        if name not in ("name", "file")
     }
     return fields | {name: RunSpec.model_fields[name] for name in ("device", "threads")}
 
@@ -222,7 +248,7 @@ def compose(
     `seeds` is a number of replicates (seeds 0, 1, ...) or the seeds themselves. Raises BadInput.
     """
     _settings(model)
-    catalog.card("dataset", catalog.DATASETS, dataset)
+    data = _named(dataset)
     chosen = catalog.card("schedule", catalog.SCHEDULES, schedule)
     if isinstance(seeds, int):
         if not 1 <= seeds <= 1000:
@@ -230,7 +256,7 @@ def compose(
         seeds = list(range(seeds))
     tree: dict[str, Any] = {
         "model": {"name": model},
-        "data": {"name": dataset},
+        "data": data,
         "schedule": {
             "name": schedule,
             "criterion": chosen.criterion,
@@ -238,7 +264,7 @@ def compose(
             "rate": chosen.rate,
             "rounds": chosen.rounds,
             "rewind": chosen.rewind,
-            "prunable": chosen.prunable,
+            "prunable": chosen.prunable or catalog.MODELS[model].prunable,
         },
         "training": {},
         "verdict": {},
@@ -247,12 +273,25 @@ def compose(
     if arms:
         tree["arms"] = arms
     known = settable(model)
-    for path, value in {**catalog.DEFAULTS.get((model, dataset), {}), **(settings or {})}.items():
+    for path, value in {**defaults.of(model, defaults.ANY if "file" in data else dataset), **(settings or {})}.items():
         if path not in known:
             raise unknown("--set", path, known)
         group, _, name = path.rpartition(".")
         (tree[group] if group else tree)[name] = value
     return _validated(tree)
+
+
+_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+def _named(dataset: str) -> dict[str, Any]:
+    """A dataset of the menu, or a file under a name that a directory can bear. Raises BadInput."""
+    path = Path(dataset).expanduser()
+    stem = path.name.removesuffix(".gz")
+    if dataset in catalog.DATASETS or not (stem.lower().endswith(_SUFFIXES) or os.sep in dataset):
+        return {"name": catalog.card("dataset", catalog.DATASETS, dataset).name}
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", stem.rpartition(".")[0] or stem).strip("_")[:32]
+    return {"name": name or "own", "file": str(path.absolute())}
 
 
 def _validated(tree: Any, where: str = "") -> RunSpec:

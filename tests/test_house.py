@@ -11,7 +11,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from engine import catalog
+from engine import catalog, defaults
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(path for package in ("engine", "lth_tui") for path in (ROOT / package).rglob("*.py"))
@@ -163,9 +163,9 @@ def test_a_card_stands_under_its_own_name_and_a_schedule_names_a_criterion():
     for cards in (catalog.MODELS, catalog.DATASETS, catalog.SCHEDULES, catalog.ARMS, catalog.CRITERIA):
         assert all(card.name == name for name, card in cards.items())
     assert {card.criterion for card in catalog.SCHEDULES.values()} <= catalog.CRITERIA.keys()
-    for model, dataset in catalog.DEFAULTS:
+    for model, datasets in defaults.DEFAULTS.items():
         assert model in catalog.MODELS
-        assert dataset in catalog.DATASETS
+        assert datasets.keys() <= {defaults.ANY, *catalog.DATASETS}
 
 
 @pytest.mark.parametrize(("command", "cards"), [("models", "MODELS"), ("schedules", "SCHEDULES"), ("arms", "ARMS")])

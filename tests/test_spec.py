@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import catalog
+from engine import catalog, defaults
 from engine import spec as specs
 from engine.errors import BadInput
 from engine.record import pace, rundir
@@ -23,9 +23,9 @@ def refused(**given) -> str:
 
 def test_defaults_come_from_the_schedules_card_and_from_model_and_dataset():
     spec = specs.compose("cnn", "pydoc")
-    card, defaults = catalog.SCHEDULES["imp"], catalog.DEFAULTS["cnn", "pydoc"]
+    card, usual = catalog.SCHEDULES["imp"], defaults.of("cnn", "pydoc")
     assert (spec.schedule.rate, spec.schedule.rounds, spec.schedule.rewind) == (card.rate, card.rounds, "init")
-    assert spec.training.epochs == defaults["training.epochs"]
+    assert spec.training.epochs == usual["training.epochs"]
     assert spec.arms == ("ticket", "reinit", "shuffle")
     assert spec.seeds == (0, 1, 2)
     assert spec.data.valid_fraction == 0.1

@@ -47,11 +47,10 @@ def read_files(name: str, train: Path, test: Path, classes: Sequence[str]) -> Co
     trained, columns = _read(train, classes, None)
     tested, _ = _read(test, classes, columns)
     escaped = _escapes(text for text, _ in trained + tested)
-    train_texts, train_labels = _full(trained, escaped)
-    test_texts, test_labels = _full(tested, escaped)
-    empty = len(trained) + len(tested) - len(train_texts) - len(test_texts)
+    full = _full(trained, escaped), _full(tested, escaped)
+    empty = len(trained) + len(tested) - len(full[0]) - len(full[1])
     note = f"{empty} empty texts left out" if empty else ""
-    return Corpus(name, tuple(classes), train_texts, train_labels, test_texts, test_labels, note)
+    return Corpus(name, tuple(classes), *full, note)
 
 
 def _one(folder: Path, part: str) -> Path:
@@ -82,9 +81,8 @@ def _read(path: Path, classes: Sequence[str], columns: int | None) -> tuple[list
     return found, columns
 
 
-def _full(found: list[tuple[str, int]], escaped: bool) -> tuple[list[str], list[int]]:
-    plain = [(_plain(text, escaped), label) for text, label in found]
-    return [text for text, _ in plain if text], [label for text, label in plain if text]
+def _full(found: list[tuple[str, int]], escaped: bool) -> list[tuple[str, int]]:
+    return [(text, label) for text, label in ((_plain(text, escaped), label) for text, label in found) if text]
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -8,25 +8,30 @@ make up the dataset. Nothing here imports torch.
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import catalog
 from engine.errors import BadInput
 from engine.places import data_root
 
+if TYPE_CHECKING:
+    from engine.spec import DataSpec
+
 
 @dataclass(frozen=True)
 class Corpus:
-    """Texts and their labels (indices into `class_names`); `note` says what a reader of a result should know."""
+    """Pairs of a text and its label (an index into `class_names`); `note` says what a reader of a result should know.
+
+    The two parts can be iterated again and again, in the same order each time. A large one streams from its files.
+    """
 
     name: str
     class_names: tuple[str, ...]
-    train_texts: list[str]
-    train_labels: list[int]
-    test_texts: list[str]
-    test_labels: list[int]
+    train: Iterable[tuple[str, int]]
+    test: Iterable[tuple[str, int]]
     note: str = ""
 
 
@@ -35,9 +40,13 @@ def folder_of(name: str) -> Path:
     return data_root() / catalog.card("dataset", catalog.DATASETS, name).name
 
 
-def fingerprint(name: str) -> tuple[object, ...] | None:
+def fingerprint(data: "DataSpec") -> tuple[object, ...] | None:
     """What the content of a dataset hangs on (files, sizes, times, versions); None where it is not on this machine."""
-    return _of_source(name, "fingerprint")(folder_of(name))
+    if data.file is not None:
+        from engine.data import own  # which gives a Corpus, so it cannot be imported above
+
+        return own.fingerprint(data)
+    return _of_source(data.name, "fingerprint")(folder_of(data.name))
 
 
 def files(name: str, folder: Path) -> tuple[Path, ...]:
@@ -46,45 +55,50 @@ def files(name: str, folder: Path) -> tuple[Path, ...]:
 
 
 def present(name: str) -> bool:
-    """Whether the dataset is on this machine; its content is not looked at."""
-    return fingerprint(name) is not None
+    """Whether a dataset of the menu is on this machine; its content is not looked at."""
+    return _of_source(name, "fingerprint")(folder_of(name)) is not None
 
 
-def read(name: str, folder: Path | None = None) -> Corpus:
-    """Read and check a dataset, from its own folder or from the one given.
+def read(data: "DataSpec") -> Corpus:
+    """The dataset of a spec: one of the menu, from its own folder, or the user's own file.
 
-    Raises BadInput where it is not on this machine, is not well formed, or cannot be trained on.
+    Raises BadInput where it is not on this machine or is not well formed. `check` says whether it can be trained on.
     """
-    card = catalog.card("dataset", catalog.DATASETS, name)
-    folder = folder or folder_of(name)
-    if not card.builtin and not os.path.isdir(folder):
+    if data.file is not None:
+        from engine.data import own
+
+        return own.read(data)
+    card = catalog.card("dataset", catalog.DATASETS, data.name)
+    if not card.builtin and not os.path.isdir(folder_of(data.name)):
         raise BadInput(
-            f"dataset: {name} is not on this machine; import it with: lth data import {name} PATH "
-            f"({card.source}), or set LTH_DATA to the folder that holds {name}/."
+            f"dataset: {data.name} is not on this machine; import it with: lth data import {data.name} PATH "
+            f"({card.source}), or set LTH_DATA to the folder that holds {data.name}/."
         )
-    corpus: Corpus = catalog.load(card.read)(name, folder)
-    check(corpus)
+    return read_folder(data.name, folder_of(data.name))
+
+
+def read_folder(name: str, folder: Path) -> Corpus:
+    """A dataset of the menu from any folder that holds its files. Raises BadInput like `read`."""
+    corpus: Corpus = catalog.load(catalog.card("dataset", catalog.DATASETS, name).read)(name, folder)
     return corpus
 
 
-def check(corpus: Corpus) -> None:
-    """Raise BadInput unless the corpus can be split, trained on and tested.
+def check(corpus: Corpus) -> tuple[Counter[int], Counter[int]]:
+    """The number of texts of each label, in train and in test, counted in one pass over each.
 
-    Two classes or more in the training texts, each with at least 2 of them (one to train on, one to validate with);
-    some test texts, all of classes that the training texts have; labels that point at a class.
+    Raises BadInput unless the corpus can be split, trained on and tested: two classes or more in the training texts,
+    each with at least 2 of them (one to train on, one to validate with); some test texts, all of classes that the
+    training texts have; labels that point at a class.
     """
     where, classes = f"dataset: {corpus.name}", len(corpus.class_names)
-    for part, texts, labels in (
-        ("train", corpus.train_texts, corpus.train_labels),
-        ("test", corpus.test_texts, corpus.test_labels),
-    ):
-        if len(texts) != len(labels):
-            raise BadInput(f"{where} has {len(texts)} {part} texts but {len(labels)} labels; give one label a text.")
-        if not texts:
+    counts: list[Counter[int]] = []
+    for part, pairs in (("train", corpus.train), ("test", corpus.test)):
+        counts.append(Counter(label for _, label in pairs))
+        if not counts[-1]:
             raise BadInput(f"{where} has no {part} texts; give it at least one of every class.")
-        if strange := [label for label in set(labels) if not 0 <= label < classes]:
+        if strange := [label for label in counts[-1] if not 0 <= label < classes]:
             raise BadInput(f"{where} has the {part} label {strange[0]}; it should be from 0 to {classes - 1}.")
-    trained, tested = Counter(corpus.train_labels), Counter(corpus.test_labels)
+    trained, tested = counts
     if len(trained) < 2:
         only = corpus.class_names[next(iter(trained))]
         raise BadInput(f"{where} has training texts of one class only ({only}); give texts of at least two.")
@@ -98,6 +112,7 @@ def check(corpus: Corpus) -> None:
             f"{where} has test texts of class {corpus.class_names[missing[0]]} but no training texts of it; "
             "give some, or leave the class out of both."
         )
+    return trained, tested
 
 
 def _of_source(name: str, function: str) -> Any:

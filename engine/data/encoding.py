@@ -76,13 +76,13 @@ def load(spec: DataSpec, progress: Callable[[str], None] = lambda _: None) -> En
         spec.max_tokens,
         spec.vocabulary_size,
         spec.min_count,
-        corpus.fingerprint(spec.name),
+        corpus.fingerprint(spec),
     )
     if kept := cache.read(path):
         return _unpack(*kept)
     progress(f"reading {spec.name}")
-    source = corpus.read(spec.name)
-    progress(f"encoding {len(source.train_texts) + len(source.test_texts):,} texts")
+    source = corpus.read(spec)
+    progress(f"encoding {spec.name}")
     encoded = encode(source, spec.max_tokens, spec.vocabulary_size, spec.min_count)
     cache.write(path, *_pack(encoded))
     return encoded
@@ -94,9 +94,9 @@ def encode(source: corpus.Corpus, max_tokens: int, vocabulary_size: int, min_cou
 
     seen: defaultdict[str, int] = defaultdict()  # word -> provisional id, in order of first sight
     seen.default_factory = seen.__len__
-    train_ids, train_offsets, train_cut = _number(source.train_texts, seen, max_tokens)
+    train_ids, train_offsets, train_labels, train_cut = _number(source.train, seen, max_tokens)
     counts = Counter(dict(zip(seen, np.bincount(train_ids).tolist(), strict=True)))
-    test_ids, test_offsets, test_cut = _number(source.test_texts, seen, max_tokens)
+    test_ids, test_offsets, test_labels, test_cut = _number(source.test, seen, max_tokens)
 
     vocab = Vocab(counts, max_size=vocabulary_size, min_freq=min_count, specials=SPECIALS)
     if len(vocab.itos) == len(SPECIALS):
@@ -113,24 +113,27 @@ def encode(source: corpus.Corpus, max_tokens: int, vocabulary_size: int, min_cou
         source.class_names,
         vocab.itos,
         source.note,
-        Texts(train, train_offsets, np.array(source.train_labels, np.int64)),
-        Texts(test, test_offsets, np.array(source.test_labels, np.int64)),
+        Texts(train, train_offsets, train_labels),
+        Texts(test, test_offsets, test_labels),
         train_cut + test_cut,
     )
 
 
-def _number(texts: Iterable[str], seen: dict[str, int], max_tokens: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Provisional ids of all tokens one after another, the texts' offsets in them, and how many texts were cut."""
+def _number(
+    pairs: Iterable[tuple[str, int]], seen: dict[str, int], max_tokens: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Provisional ids of all tokens one after another, the texts' offsets in them, labels, how many texts were cut."""
     from torchtext.data.utils import get_tokenizer
 
     tokenise = get_tokenizer("basic_english")
-    ids, offsets, cut = array("i"), [0], 0
-    for text in texts:
+    ids, offsets, labels, cut = array("i"), [0], [], 0
+    for text, label in pairs:
         tokens = tokenise(text) or SPECIALS[UNK:]
         cut += len(tokens) > max_tokens
         ids.extend(map(seen.__getitem__, tokens[:max_tokens]))
         offsets.append(len(ids))
-    return np.frombuffer(ids, np.intc), np.array(offsets, np.int64), cut
+        labels.append(label)
+    return np.frombuffer(ids, np.intc), np.array(offsets, np.int64), np.array(labels, np.int64), cut
 
 
 def _compact(words: int) -> type[np.integer[Any]]:

@@ -118,13 +118,11 @@ def assemble(name: str, found: dict[str, str], version: str, fewest: int = FEWES
             "use a Python that came with the sources of its standard library."
         )
     left_out = [f"{section} left out: {sizes[section]} texts" for section in SECTIONS if section not in classes]
-    parts: dict[bool, tuple[list[str], list[int]]] = {False: ([], []), True: ([], [])}
+    parts: dict[bool, list[tuple[str, int]]] = {False: [], True: []}
     for text, section in found.items():
         if section in classes:
-            texts, labels = parts[_for_testing(text)]
-            texts.append(text)
-            labels.append(classes.index(section))
-    return Corpus(name, classes, *parts[False], *parts[True], note="; ".join([version, *left_out]))
+            parts[_for_testing(text)].append((text, classes.index(section)))
+    return Corpus(name, classes, parts[False], parts[True], note="; ".join([version, *left_out]))
 
 
 def _sources(root: Path, modules: list[str]) -> Iterator[Path]:

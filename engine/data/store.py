@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from engine import catalog
 from engine.data import cache, corpus
 from engine.errors import BadInput
 from engine.places import data_root
+from engine.spec import DataSpec
 
 _CHECKS = 1  # raise it whenever the checks of a source or of `corpus.check` change
 
@@ -42,30 +42,31 @@ def import_dataset(name: str, path: Path | str) -> Summary:
     if catalog.card("dataset", catalog.DATASETS, name).builtin:
         raise BadInput(f"dataset: {name} is built in and needs no import; use it with: lth run -d {name}.")
     source = _folder(Path(os.path.expanduser(path)))
-    read = corpus.read(name, source)
+    read = corpus.read_folder(name, source)
+    summary = _summary(read)
     target = data_root() / name
     try:
         data_root().mkdir(parents=True, exist_ok=True)
         with FileLock(data_root() / f".{name}.lock"):
-            _replace(target, corpus.files(name, source), _summary(read))
+            _replace(target, corpus.files(name, source), summary)
     except OSError as error:
         raise BadInput(
             f"dataset: {name} could not be copied to {target} ({error.strerror or error}); "
             "make room or set LTH_DATA to a folder that can be written."
         ) from None
-    return _summary(read)
+    return summary
 
 
-def validate(name: str, progress: Callable[[str], None] = lambda _: None) -> Summary:
+def validate(data: DataSpec, progress: Callable[[str], None] = lambda _: None) -> Summary:
     """Make sure that a dataset is here and well formed; what was checked once is known until its files change.
 
     `progress` is told in words of what takes seconds. Raises BadInput.
     """
-    mark = _mark(name)  # before the files are read: should they change meanwhile, they are checked again
+    mark = _mark(data)  # before the files are read: should they change meanwhile, they are checked again
     if mark and (kept := cache.read(mark)):
         return Summary(**kept[0])
-    progress(f"checking {name}")
-    summary = _summary(corpus.read(name))
+    progress(f"checking {data.name}")
+    summary = _summary(corpus.read(data))
     if mark:
         cache.write(mark, asdict(summary))
     return summary
@@ -79,7 +80,7 @@ def listing() -> list[dict[str, Any]]:
 def _entry(card: catalog.DatasetCard) -> dict[str, Any]:
     here = corpus.present(card.name)
     folder = None if card.builtin else corpus.folder_of(card.name)
-    mark = _mark(card.name)
+    mark = _mark(DataSpec(name=card.name))
     kept = cache.read(mark) if mark else None
     known = Summary(**kept[0]) if kept else _read_about(folder) if folder else None
     return {
@@ -135,7 +136,7 @@ def _settle(target: Path, new: Path, old: Path) -> None:
 
 
 def _summary(read: corpus.Corpus) -> Summary:
-    train, test = Counter(read.train_labels), Counter(read.test_labels)
+    train, test = corpus.check(read)
     builtin = catalog.DATASETS[read.name].builtin
     return Summary(
         read.name,
@@ -155,7 +156,7 @@ def _read_about(folder: Path) -> Summary | None:
     return None
 
 
-def _mark(name: str) -> Path | None:
+def _mark(data: DataSpec) -> Path | None:
     """Where it is remembered that these very files were checked; None for a dataset that is not here."""
-    facts = corpus.fingerprint(name)
-    return None if facts is None else cache.place(name, "checked", _CHECKS, *facts)
+    facts = corpus.fingerprint(data)
+    return None if facts is None else cache.place(data.name, "checked", _CHECKS, *facts)

@@ -24,7 +24,7 @@ def new_run(runs: Path, spec: "RunSpec", progress: Callable[[str], None] = lambd
     from engine import spec as specs
     from engine.data import store
 
-    found = store.validate(spec.data.name, progress)
+    found = store.validate(spec.data, progress)
     texts, least = sum(found.train.values()), 2 * len(found.train)
     if spec.data.train_size is not None and not least <= spec.data.train_size <= texts:
         raise BadInput(

@@ -67,7 +67,8 @@ def schedules_show(name: str, json: output.Json = False) -> None:
         return output.out(row)
     console = tables.out()
     console.print(tables.text(f"{row['name']}: {row['title']}", "bold"))
-    console.print(tables.text(f"{row['criterion']}, {row['scope']}, prunes {', '.join(row['prunable'])}", tables.QUIET))
+    what = ", ".join(row["prunable"] or ["the kinds of layers that the model's card names"])
+    console.print(tables.text(f"{row['criterion']}, {row['scope']}, prunes {what}", tables.QUIET))
     room = max(10, min(60, console.width - 24))
     for number, sparsity in enumerate(row["ladder"]):
         kept = round(room * (1 - sparsity))
@@ -79,7 +80,7 @@ def schedules_show(name: str, json: output.Json = False) -> None:
 def _schedule(name: str) -> dict[str, Any]:
     card = catalog.SCHEDULES[name]
     ladder = [catalog.sparsity(card.rate, number) for number in range(card.rounds + 1)]
-    return asdict(card) | {"prunable": list(card.prunable), "ladder": ladder}
+    return asdict(card) | {"prunable": card.prunable and list(card.prunable), "ladder": ladder}
 
 
 def arms(json: output.Json = False) -> None:

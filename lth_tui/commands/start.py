@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from engine import catalog
+from engine import defaults
 from engine.errors import BadInput
 from lth_tui import output
 
@@ -18,7 +18,7 @@ def demo(
     """The main job on the built-in corpus, in about two minutes."""
     from engine import spec as specs
 
-    spec = specs.compose("cnn", "pydoc", "imp", seeds=seeds, settings=dict(catalog.DEMO))
+    spec = specs.compose("cnn", "pydoc", "imp", seeds=seeds, settings=dict(defaults.DEMO))
     output.say(
         "A lottery-ticket experiment on the docstrings of Python's own library: which part of it does a paragraph\n"
         f"document? A smaller setting than `lth run -m cnn -d pydoc`: {spec.data.train_size:,} training texts, "
