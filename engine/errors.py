@@ -1,4 +1,4 @@
-"""What goes wrong because of what a person gave, worded for that person."""
+"""What goes wrong because of what a person gave, worded for that person; and that somebody said stop."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -6,6 +6,10 @@ from difflib import get_close_matches
 
 class BadInput(ValueError):
     """One sentence naming the field, what was given and what would do. The command line exits with 2."""
+
+
+class Stopped(Exception):
+    """Somebody asked the work to stop."""
 
 
 def unknown(field: str, given: str, known: Iterable[str]) -> BadInput:

@@ -1,25 +1,33 @@
 """Files that hold what was computed once: a JSON head, then raw bytes. Checked, memory-mapped, never pickled.
 
 A cache is never the truth. Whatever cannot be read or written here costs time and nothing else, so nothing raises.
+
+Hidden files beside the caches are at work: a part being written, or the lock of who prepares a cache. Each is held by
+flock, which ends with its process however that dies, so that the next one can tell what was left behind and remove it.
 """
 
+import fcntl
 import json
 import mmap
-import os
 import struct
 import zlib
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from engine.errors import Stopped
 from engine.places import encoded_root
 
 _MAGIC = b"lth\x01"
 _PREFIX = struct.Struct("<4sIQ")  # magic, crc32 of all that follows it, length of the head
 _ALIGN = 64
+_PART, _LOCK = ".part", ".lock"
+_PATIENCE = 0.25  # seconds between two looks at whether a lock is free, and whether to stop
 
 
 def place(name: str, kind: str, *parts: object) -> Path:
@@ -36,13 +44,16 @@ def write(path: Path, head: dict[str, Any], body: Iterable[bytes | memoryview] =
     crc = 0
     for piece in pieces:
         crc = zlib.crc32(piece, crc)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
+    part = path.with_name(f".{path.name}.{token_hex(8)}{_PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with part.open("xb") as file:
+                with suppress(OSError):  # a file system without locks: then nothing can be swept either
+                    fcntl.flock(file, fcntl.LOCK_EX)
                 file.writelines([_MAGIC, crc.to_bytes(4, "little"), *pieces])
-            part.replace(path)
+                file.flush()
+                part.replace(path)
         finally:
             part.unlink(missing_ok=True)
     except OSError:
@@ -59,3 +70,41 @@ def read(path: Path) -> tuple[dict[str, Any], memoryview] | None:
         if magic == _MAGIC and crc == zlib.crc32(data[8:]):
             return json.loads(bytes(data[_PREFIX.size : _PREFIX.size + length])), data[_PREFIX.size + length :]
     return None
+
+
+@contextmanager
+def alone(path: Path, waiting: Callable[[], None], stop: Callable[[], bool]) -> Iterator[None]:
+    """Keeps other processes from preparing the cache at `path` meanwhile; who comes second calls `waiting`, and waits.
+
+    Raises Stopped where `stop()` becomes true. Without a place for a lock nobody is kept out, and nothing breaks.
+    """
+    lock = FileLock(path.with_name(f".{path.name}{_LOCK}"))
+    told = False
+    with suppress(OSError, NotImplementedError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=_PATIENCE)
+            except Timeout:
+                if not told:
+                    waiting()
+                told = True
+                if stop():
+                    raise Stopped from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if lock.is_locked:
+                Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: who waits for it takes a new one
+        lock.release()
+
+
+def sweep() -> None:
+    """Remove what processes left behind that were killed while they prepared a cache."""
+    with suppress(OSError):
+        for left in encoded_root().glob(".*"):
+            if left.suffix in (_PART, _LOCK):
+                with suppress(OSError), left.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # an OSError where its process is alive
+                    left.unlink()

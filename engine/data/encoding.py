@@ -1,22 +1,21 @@
-"""From texts to token ids: torchtext's `basic_english` and `Vocab`, once; then read back from the cache."""
+"""Encoded datasets: texts as token ids, made once by `words` or `pieces`, then read back from the cache."""
 
-from array import array
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.data import cache, corpus
-from engine.errors import BadInput
 from engine.spec import DataSpec
 
 PAD, UNK = 0, 1
 SPECIALS = ("<pad>", "<unk>")
-_FORMAT = 1  # raise it whenever what this module makes of the same texts changes
+_FORMAT = 2  # raise it whenever what the same texts are made into changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +38,8 @@ class Texts:
 class Encoded:
     """A dataset as token ids. `vocabulary[id]` is a word, 0 is padding and 1 an unknown word.
 
-    `cut` counts the texts, of both parts, that were longer than `max_tokens`.
+    Where a checkpoint's tokenizer encoded it, the ids and the vocabulary are that tokenizer's, padding included.
+    `cut` counts the texts, of both parts, that were longer than they may be.
     """
 
     name: str
@@ -56,87 +56,63 @@ class Encoded:
         for part in (self.train, self.test):
             for numbers in (part.tokens, part.offsets, part.labels):
                 digest.update(np.ascontiguousarray(numbers).data)
-        digest.update("\n".join((*self.class_names, *self.vocabulary)).encode())
+        digest.update("\n".join((*self.class_names, *self.vocabulary)).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
 
-def load(spec: DataSpec, progress: Callable[[str], None] = lambda _: None) -> Encoded:
-    """The dataset of a spec, encoded now or read from the cache.
+def load(
+    data: DataSpec,
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    checkpoint: Path | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Encoded:
+    """The dataset of a spec, encoded now or read from the cache. `progress` is told in words of what takes seconds.
 
-    The vocabulary holds the `vocabulary_size` most frequent words that occur `min_count` times or more in the first
-    `max_tokens` tokens of the training texts, most frequent first, equals by alphabet. It is one for all seeds, so it
-    is counted over all training texts, those held out for validation or left unused by `train_size` with them; never
-    over the test texts. `progress` is told in words of what takes seconds. Raises BadInput like `corpus.read`.
+    By words: the vocabulary holds the `vocabulary_size` most frequent words that occur `min_count` times or more in
+    the first `max_tokens` tokens of the training texts, most frequent first, equals by alphabet. It is one for all
+    seeds, so it is counted over all training texts, those held out for validation or left unused by `train_size` with
+    them; never over the test texts.
+
+    By the tokenizer of `checkpoint`, a local transformers folder: its own pieces and special tokens, at most
+    `max_tokens` and at most what the checkpoint can read; `vocabulary_size` and `min_count` mean nothing there.
+
+    Where another process prepares the same, its work is waited for. Raises BadInput like `corpus.read` and for a
+    checkpoint without a tokenizer, and Stopped soon after `stop()` has become true.
     """
-    path = cache.place(
-        spec.name,
-        "encoded",
-        _FORMAT,
-        version("torchtext"),
-        spec.max_tokens,
-        spec.vocabulary_size,
-        spec.min_count,
-        corpus.fingerprint(spec),
-    )
+    by: tuple[object, ...]
+    if checkpoint is None:
+        by = ("words", version("torchtext"), data.vocabulary_size, data.min_count)
+    else:
+        from engine.data import pieces
+
+        by = ("pieces", version("tokenizers"), version("transformers"), pieces.fingerprint(checkpoint))
+    path = cache.place(data.name, "encoded", _FORMAT, *by, data.max_tokens, corpus.fingerprint(data))
     if kept := cache.read(path):
         return _unpack(*kept)
-    progress(f"reading {spec.name}")
-    source = corpus.read(spec)
-    progress(f"encoding {spec.name}")
-    encoded = encode(source, spec.max_tokens, spec.vocabulary_size, spec.min_count)
-    cache.write(path, *_pack(encoded))
+
+    def waiting() -> None:
+        progress(f"waiting for another process that prepares {data.name}")
+
+    with cache.alone(path, waiting, stop):
+        if kept := cache.read(path):
+            return _unpack(*kept)
+        cache.sweep()
+        progress(f"reading {data.name}")
+        source = corpus.read(data)
+        progress(f"encoding {data.name}")
+        if checkpoint is None:
+            from engine.data import words
+
+            encoded = words.encode(source, data.max_tokens, data.vocabulary_size, data.min_count, progress, stop)
+        else:
+            encoded = pieces.encode(source, checkpoint, data.max_tokens, progress, stop)
+        cache.write(path, *_pack(encoded))
     return encoded
 
 
-def encode(source: corpus.Corpus, max_tokens: int, vocabulary_size: int, min_count: int) -> Encoded:
-    """Tokenise every text once and number its words. Raises BadInput where no word occurs `min_count` times."""
-    from torchtext.vocab import Vocab  # with torch it takes seconds to import, and a cached dataset needs neither
-
-    seen: defaultdict[str, int] = defaultdict()  # word -> provisional id, in order of first sight
-    seen.default_factory = seen.__len__
-    train_ids, train_offsets, train_labels, train_cut = _number(source.train, seen, max_tokens)
-    counts = Counter(dict(zip(seen, np.bincount(train_ids).tolist(), strict=True)))
-    test_ids, test_offsets, test_labels, test_cut = _number(source.test, seen, max_tokens)
-
-    vocab = Vocab(counts, max_size=vocabulary_size, min_freq=min_count, specials=SPECIALS)
-    if len(vocab.itos) == len(SPECIALS):
-        raise BadInput(
-            f"data.min_count: {min_count} given, but the most frequent word of {source.name} occurs "
-            f"{max(counts.values())} times; give less."
-        )
-    # `or`: a text may spell out <pad>, which must not become padding.
-    final = np.array([vocab.stoi.get(word, UNK) or UNK for word in seen], _compact(len(vocab.itos)))
-    train, test = final[train_ids], final[test_ids]
-    train.flags.writeable = test.flags.writeable = False  # as those from the cache are
-    return Encoded(
-        source.name,
-        source.class_names,
-        vocab.itos,
-        source.note,
-        Texts(train, train_offsets, train_labels),
-        Texts(test, test_offsets, test_labels),
-        train_cut + test_cut,
-    )
-
-
-def _number(
-    pairs: Iterable[tuple[str, int]], seen: dict[str, int], max_tokens: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Provisional ids of all tokens one after another, the texts' offsets in them, labels, how many texts were cut."""
-    from torchtext.data.utils import get_tokenizer
-
-    tokenise = get_tokenizer("basic_english")
-    ids, offsets, labels, cut = array("i"), [0], [], 0
-    for text, label in pairs:
-        tokens = tokenise(text) or SPECIALS[UNK:]
-        cut += len(tokens) > max_tokens
-        ids.extend(map(seen.__getitem__, tokens[:max_tokens]))
-        offsets.append(len(ids))
-        labels.append(label)
-    return np.frombuffer(ids, np.intc), np.array(offsets, np.int64), np.array(labels, np.int64), cut
-
-
-def _compact(words: int) -> type[np.integer[Any]]:
+def compact(words: int) -> type[np.integer[Any]]:
+    """The type of the ids of so many words."""
     return np.uint16 if words <= 2**16 else np.int32
 
 
@@ -154,8 +130,7 @@ def _pack(encoded: Encoded) -> tuple[dict[str, Any], list[memoryview | bytes]]:
         "cut": encoded.cut,
         "arrays": [(values.dtype.str, values.nbytes) for values in arrays],
     }
-    words = "\n".join(encoded.vocabulary)  # a token holds no white space
-    return head, [*(memoryview(values).cast("B") for values in arrays), words.encode()]
+    return head, [*(memoryview(values).cast("B") for values in arrays), json.dumps(encoded.vocabulary).encode()]
 
 
 def _unpack(head: dict[str, Any], body: memoryview) -> Encoded:
@@ -167,7 +142,7 @@ def _unpack(head: dict[str, Any], body: memoryview) -> Encoded:
     return Encoded(
         head["name"],
         tuple(head["class_names"]),
-        bytes(body).decode().split("\n"),
+        json.loads(bytes(body)),
         head["note"],
         Texts(**parts["train"]),
         Texts(**parts["test"]),
