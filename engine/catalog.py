@@ -79,18 +79,124 @@ def _by_name(*cards: _Card) -> dict[str, _Card]:
     return {card.name: card for card in cards}
 
 
+def _of_words(embedding_dim: int = 100, vectors: str | None = None) -> tuple[Setting, ...]:
+    """What every model that reads words can be told about its first layer."""
+    return (
+        Setting("embedding_dim", int, embedding_dim, "width of a word's vector", 1, 4096),
+        Setting("vectors", str, vectors, "pretrained word vectors: a file, or a name such as glove.6B.100d; or none"),
+        Setting("embeddings", Literal["tuned", "static"], "tuned", "train the word vectors, or leave them: static"),
+        Setting("reinit_vectors", bool, False, "whether the reinit arm redraws pretrained vectors too"),
+    )
+
+
+def _of_cnn(dropout: float = 0.5) -> tuple[Setting, ...]:
+    return (
+        *_of_words(),
+        Setting("filters", int, 100, "filters of each width", 1, 8192),
+        Setting("widths", tuple[int, ...], (3, 4, 5), "filter widths in words", 1, 64),
+        Setting("dropout", float, dropout, "share of pooled features dropped in training", 0.0, 0.95),
+        Setting("embedding_dropout", float, 0.0, "share of the word vectors' numbers dropped in training", 0.0, 0.95),
+    )
+
+
+def _of_recurrent(
+    hidden: int = 128, layers: int = 1, pooling: str = "max", vectors: str | None = None
+) -> tuple[Setting, ...]:
+    return (
+        *_of_words(vectors=vectors),
+        Setting("hidden", int, hidden, "units of each direction of a layer", 1, 8192),
+        Setting("layers", int, layers, "recurrent layers", 1, 16),
+        Setting("bidirectional", bool, True, "read texts from both ends"),
+        Setting(
+            "pooling",
+            Literal["last", "max", "mean"],
+            pooling,
+            "what is classified: the last valid state, or all pooled",
+        ),
+        Setting("dropout", float, 0.5, "share of inputs and pooled states dropped in training", 0.0, 0.95),
+    )
+
+
+def _of_bert(checkpoint: str | None) -> tuple[Setting, ...]:
+    where = "a transformers folder or hub name" + ("" if checkpoint else "; none is what `lth pretrain` made")
+    return (
+        Setting("checkpoint", str, checkpoint, where),
+        Setting("pretrained", bool, True, "begin from the checkpoint's weights; false draws them all afresh"),
+    )
+
+
+_BERT_2020 = "Chen et al. 2020, The Lottery Ticket Hypothesis for Pre-trained BERT Networks, NeurIPS"
+_TURC = "Turc et al. 2019, Well-Read Students Learn Better"
+
 MODELS = _by_name(
     ModelCard(
         name="cnn",
         title="convolutional network over words, max-over-time pooling",
         build="engine.models.cnn:build",
-        settings=(
-            Setting("embedding_dim", int, 100, "width of a word's vector", 1, 4096),
-            Setting("filters", int, 100, "filters of each width", 1, 8192),
-            Setting("widths", tuple[int, ...], (3, 4, 5), "filter widths in words", 1, 64),
-            Setting("dropout", float, 0.5, "share of pooled features dropped in training", 0.0, 0.95),
-        ),
+        settings=_of_cnn(),
         citation="Kim 2014, Convolutional Neural Networks for Sentence Classification, EMNLP",
+    ),
+    ModelCard(
+        name="cnn-2020",
+        title="the 2020 study's CNN, trained as there",
+        build="engine.models.cnn:build",
+        settings=_of_cnn(),
+        citation="Kim 2014, with the study's vocabulary, split, rates and epochs",
+    ),
+    ModelCard(
+        name="rnn",
+        title="Elman's recurrent network over words",
+        build="engine.models.recurrent:build_rnn",
+        settings=_of_recurrent(),
+        citation="Elman 1990, Finding Structure in Time, Cognitive Science 14",
+    ),
+    ModelCard(
+        name="lstm",
+        title="long short-term memory over words",
+        build="engine.models.recurrent:build_lstm",
+        settings=_of_recurrent(),
+        citation="Hochreiter and Schmidhuber 1997, Long Short-Term Memory, Neural Computation 9",
+    ),
+    ModelCard(
+        name="lstm-2020",
+        title="the 2020 study's LSTM, 2 x 256 on GloVe vectors, trained as there",
+        build="engine.models.recurrent:build_lstm",
+        settings=_of_recurrent(hidden=256, layers=2, pooling="last", vectors="glove.6B.100d"),
+        citation="Hochreiter and Schmidhuber 1997, with the study's vocabulary, split, rate and epochs",
+    ),
+    ModelCard(
+        name="gru",
+        title="gated recurrent units over words",
+        build="engine.models.recurrent:build_gru",
+        settings=_of_recurrent(),
+        citation="Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder, EMNLP",
+    ),
+    ModelCard(
+        name="bert",
+        title="a pretrained transformer, fine-tuned: any sequence classifier of transformers",
+        build="engine.models.bert:build",
+        settings=_of_bert("bert-base-uncased"),
+        citation=f"Devlin et al. 2019, BERT, NAACL; pruned as in {_BERT_2020}",
+        reads="pieces",
+        prunable=("encoder",),
+    ),
+    ModelCard(
+        name="bert-tiny",
+        title="a BERT of 2 layers of 128, pretrained here: lth pretrain -d DATASET",
+        build="engine.models.bert:build",
+        settings=_of_bert(None),
+        citation=f"{_TURC}; pruned as in {_BERT_2020}",
+        reads="pieces",
+        prunable=("encoder",),
+    ),
+    ModelCard(
+        name="bert-mini",
+        title="a BERT of 4 layers of 256, pretrained here: lth pretrain -m bert-mini -d DATASET",
+        build="engine.models.bert:build",
+        settings=_of_bert(None),
+        citation=f"{_TURC}; pruned as in {_BERT_2020}",
+        reads="pieces",
+        prunable=("encoder",),
     ),
 )
 

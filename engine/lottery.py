@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from engine import catalog
+from engine.errors import BadInput
 from engine.models import network
 from engine.pruning import mask as masks
 from engine.pruning.mask import Mask, Weights
@@ -28,7 +29,7 @@ class Round:
     mask: Mask  # the ticket's
     rewound: Weights  # the weights at the rewind point
     support: Mask
-    draw: Callable[[int], Weights]  # fresh weights from a seed
+    draw: Callable[[int], Weights]  # fresh weights from a seed, nothing pretrained but embeddings
 
     def random(self, arm: str) -> int:
         """A seed of this round's and arm's own."""
@@ -94,16 +95,19 @@ def replicate(lab: Laboratory, journal: Journal, seed: int) -> None:
         return
     texts = lab.texts(seed)
     initial = network.draw(lab.template, derive(seed, "init"))
-    entries = masks.support(initial)
+    entries = masks.support(initial, network.padding(lab.template))
     if before is None:
         journal.keep_rewind(seed, initial)
         dense = Start(initial, {})
         whole = {name: entries[name] for name, kind in network.kinds(lab.template).items() if _prunable(lab, kind)}
+        if not whole:
+            given = ", ".join(lab.spec.schedule.prunable)
+            raise BadInput(f"schedule.prunable: {given} given, but {lab.spec.model.name} trains no such layers here.")
         before = train_round(lab, journal, texts, seed, 0, whole, entries, {"dense": dense})
     while before is not None and before.number < rounds:
         number = before.number + 1
         mask = prune(lab, before)
-        now = Round(seed, number, mask, initial, entries, lambda key: network.draw(lab.template, key))
+        now = Round(seed, number, mask, initial, entries, lambda key: network.draw(lab.template, key, control=True))
         group = {arm: catalog.load(catalog.ARMS[arm].start)(now) for arm in lab.spec.arms}
         before = train_round(lab, journal, texts, seed, number, mask, entries, group)
 

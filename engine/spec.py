@@ -179,16 +179,22 @@ class RunSpec(_Strict):
 def _settings(model: str) -> type[ModelSpec]:
     """The pydantic model of a model's settings, made from its card."""
     card = catalog.card("model", catalog.MODELS, model)
-    fields: dict[str, Any] = {}
-    for setting in card.settings:
-        if setting.kind == tuple[int, ...]:
-            one = Annotated[int, Field(ge=setting.low, le=setting.high)]
-            kind: Any = Annotated[tuple[one, ...], BeforeValidator(_listed)]
-            fields[setting.name] = (kind, Field(setting.default, min_length=1, description=setting.help))
-        else:
-            bounds: dict[str, Any] = {"ge": setting.low, "le": setting.high} if setting.kind in (int, float) else {}
-            fields[setting.name] = (setting.kind, Field(setting.default, description=setting.help, **bounds))
-    return create_model(f"{model} settings", __base__=ModelSpec, **fields)
+    return create_model(
+        f"{model} settings",
+        __base__=ModelSpec,
+        **{setting.name: _field(setting) for setting in card.settings},
+    )
+
+
+def _field(setting: catalog.Setting) -> tuple[Any, FieldInfo]:
+    """A model's setting as pydantic has it."""
+    bounds: dict[str, Any] = {"ge": setting.low, "le": setting.high}
+    if setting.kind == tuple[int, ...]:
+        one = Annotated[int, Field(**bounds)]
+        kind: Any = Annotated[tuple[one, ...], BeforeValidator(_listed)]
+        return kind, Field(setting.default, min_length=1, description=setting.help)
+    kind = Annotated[str | None, BeforeValidator(_none)] if setting.kind is str else setting.kind
+    return kind, Field(setting.default, description=setting.help, **(bounds if setting.kind in (int, float) else {}))
 
 
 def settable(model: str = "cnn") -> dict[str, tuple[str, str]]:
@@ -276,11 +282,14 @@ def compose(
     for path, value in {**defaults.of(model, defaults.ANY if "file" in data else dataset), **(settings or {})}.items():
         if path not in known:
             raise unknown("--set", path, known)
+        if path in _FILES and isinstance(value, str) and os.path.exists(os.path.expanduser(value)):
+            value = str(Path(value).expanduser().absolute())  # noqa: PLW2901  an engine starts in another folder
         group, _, name = path.rpartition(".")
         (tree[group] if group else tree)[name] = value
     return _validated(tree)
 
 
+_FILES = ("data.test_file", "model.vectors", "model.checkpoint")  # settings that may be paths
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 

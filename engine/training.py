@@ -41,7 +41,9 @@ class Plan:
     batch_size: int
     learning_rate: float
     lr_schedule: str
+    warmup: float
     weight_decay: float
+    max_norm: float
     patience: int
     seed: int
 
@@ -127,27 +129,28 @@ def _train_one(
     masked = [parameters[name] for name in start.mask]
     masks = [kept.to(device, parameters[name].dtype) for name, kept in start.mask.items()]
     _mask(masked, masks)
-    optimizer = torch.optim.AdamW(
-        module.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
-    )
+    trained = [weight for weight in parameters.values() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
     steps = plan.epochs * math.ceil(len(texts.train) / plan.batch_size)
     step = 0
     best: tuple[int, Metrics, Weights] | None = None
     for epoch in range(1, plan.epochs + 1):
         epoch_began = perf_counter()
         dropout = torch.Generator(device).manual_seed(derive(plan.seed, "dropout", epoch))
+        torch.manual_seed(derive(plan.seed, "dropout", epoch))  # transformers' networks draw from torch's own generator
         total = torch.zeros((), device=device)
         module.train()
         for batch in shuffled(texts.train, plan.batch_size, derive(plan.seed, "order", epoch)):
             if stop():
                 raise Stopped
-            if plan.lr_schedule == "linear":
-                optimizer.param_groups[0]["lr"] = plan.learning_rate * (1 - step / steps)
+            optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
             optimizer.zero_grad(set_to_none=True)
             loss = F.cross_entropy(module(batch.tokens, batch.lengths, dropout), batch.labels)
             loss.backward()
             # Both, always: the first keeps pruned weights out of the moments, the second keeps them at 0.0.
             _mask([weight.grad for weight in masked], masks)
+            if plan.max_norm:
+                nn.utils.clip_grad_norm_(trained, plan.max_norm, foreach=True)
             optimizer.step()
             _mask(masked, masks)
             total += loss.detach() * len(batch.labels)
@@ -167,6 +170,14 @@ def _train_one(
         _load(parameters, weights)
     test = evaluate(module, texts.test, stop)
     return Trained(weights, best_epoch, valid, test, perf_counter() - began)
+
+
+def learning_rate(plan: Plan, step: int, steps: int) -> float:
+    """Of step 0, 1, ... of `steps`: rises over the warm-up, then stays, or falls to 0 in a straight line."""
+    rising = round(plan.warmup * steps)
+    if step < rising:
+        return plan.learning_rate * (step + 1) / rising
+    return plan.learning_rate * ((steps - step) / (steps - rising) if plan.lr_schedule == "linear" else 1)
 
 
 @torch.no_grad()

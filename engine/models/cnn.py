@@ -4,13 +4,16 @@ Word vectors, filters of several widths over them, the maximum over time, dropou
 logits depend on its own tokens alone: windows that reach past its end do not count, however far its batch is padded.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.models.dropout import dropout
 from engine.models.initialisers import xavier_normal_
+from engine.models.words import WordVectors, take_words
 
 
 class _WindowMax(torch.autograd.Function):
@@ -79,44 +82,46 @@ def _windows(vectors: Tensor, width: int) -> Tensor:
 
 
 class Cnn(nn.Module):
-    """Word vectors, filters, max over time, one linear layer. Row 0 of the embedding is padding and stays 0."""
+    """Word vectors, filters, max over time, one linear layer."""
 
     def __init__(
-        self, vocabulary: int, classes: int, embedding_dim: int, filters: int, widths: tuple[int, ...], dropout: float
+        self,
+        embedding: WordVectors,
+        classes: int,
+        filters: int,
+        widths: tuple[int, ...],
+        dropout: float,
+        embedding_dropout: float = 0.0,
     ):
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, embedding_dim, padding_idx=0)
+        self.embedding = embedding
+        embedding_dim = embedding.weight.shape[1]
         self.convolutions: Iterable[_Filters] = nn.ModuleList(  # type: ignore[assignment]
             _Filters(filters, width, embedding_dim) for width in widths
         )
         self.head = nn.Linear(filters * len(widths), classes)
         self.widest = max(widths)
         self.dropout = dropout
+        self.embedding_dropout = embedding_dropout
 
     def forward(self, tokens: Tensor, lengths: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """tokens [B, L] (0 is padding), lengths [B] -> logits [B, classes]; in training, dropout by `generator`."""
         if tokens.shape[1] < self.widest:
             tokens = F.pad(tokens, (0, self.widest - tokens.shape[1]))
-        vectors = F.embedding(tokens, self.embedding.weight, padding_idx=0)
+        vectors = dropout(self.embedding(tokens), self.embedding_dropout if self.training else 0.0, generator)
         pooled = _WindowMax.apply(vectors, lengths, *(filters.weight for filters in self.convolutions))
         features = F.relu(pooled + torch.cat([filters.bias for filters in self.convolutions]))
-        if self.training and self.dropout:
-            kept = torch.rand(features.shape, generator=generator, device=features.device) >= self.dropout
-            features = features * kept / (1 - self.dropout)
-        return self.head(features)
+        return self.head(dropout(features, self.dropout if self.training else 0.0, generator))
 
-    def initialise(self, generator: torch.Generator) -> None:
+    def initialise(self, generator: torch.Generator, control: bool = False) -> None:
         """Fresh weights: Xavier normal, biases 0 (the study's), drawn from `generator` alone."""
-        words, size = self.embedding.weight.shape
-        xavier_normal_(self.embedding.weight, words, size, generator=generator)
+        self.embedding.initialise(generator, control)
         for filters in self.convolutions:
             count, width, size = filters.weight.shape
             xavier_normal_(filters.weight, width * size, width * count, generator=generator)
             nn.init.zeros_(filters.bias)
         xavier_normal_(self.head.weight, self.head.in_features, self.head.out_features, generator=generator)
         nn.init.zeros_(self.head.bias)
-        with torch.no_grad():
-            self.embedding.weight[0] = 0
 
 
 class _Filters(nn.Module):
@@ -128,6 +133,7 @@ class _Filters(nn.Module):
         self.bias = nn.Parameter(torch.empty(count))
 
 
-def build(vocabulary: int, classes: int, settings: dict) -> Cnn:
+def build(words: Sequence[str], classes: int, settings: dict[str, Any]) -> Cnn:
     """A network of this shape, its weights not yet drawn."""
-    return Cnn(vocabulary, classes, **settings)
+    embedding, others = take_words(words, settings)
+    return Cnn(embedding, classes, **others)

@@ -1,5 +1,7 @@
 """One way in front of all models: build by name, what kind each layer is, draw and load weights."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -8,28 +10,50 @@ from engine.pruning.mask import Weights
 from engine.spec import ModelSpec
 
 
-def build(model: ModelSpec, vocabulary: int, classes: int) -> nn.Module:
-    """The network a spec names, its weights not yet drawn. vocabulary counts padding and the unknown word."""
+def build(model: ModelSpec, words: Sequence[str], classes: int) -> nn.Module:
+    """The network a spec names, its weights not yet drawn. `words[id]` is what an id of a text stands for.
+
+    Raises BadInput where word vectors or a checkpoint that the spec names do not fit.
+    """
     settings = model.model_dump(exclude={"name"})
-    return catalog.load(catalog.card("model", catalog.MODELS, model.name).build)(vocabulary, classes, settings)
-
-
-def kind(layer: str, dimensions: int) -> str:
-    """`embedding`, `encoder`, `head` or `bias` (every vector: biases and norms), for `schedule.prunable`."""
-    if dimensions < 2:
-        return "bias"
-    part = layer.partition(".")[0]
-    return part if part in ("embedding", "head") else "encoder"
+    return catalog.load(catalog.card("model", catalog.MODELS, model.name).build)(words, classes, settings)
 
 
 def kinds(module: nn.Module) -> dict[str, str]:
-    """Each layer's kind, in the order of the network."""
-    return {name: kind(name, weight.dim()) for name, weight in module.named_parameters()}
+    """Each layer's kind for `schedule.prunable`, in the order of the network: `embedding`, `encoder`, `head`, `bias`.
+
+    Every vector is a `bias`: biases, and what a normalisation learns. Of the others, those of an embedding or of what
+    the model calls its head are that, and all else is the encoder. Layers that are not trained are `frozen`.
+    """
+    tables = {f"{name}.weight" for name, part in module.named_modules() if isinstance(part, nn.Embedding)}
+    encoder = getattr(module, "encoder_prefix", None)
+
+    def kind(name: str, weight: nn.Parameter) -> str:
+        if not weight.requires_grad:
+            return "frozen"
+        if weight.dim() < 2:
+            return "bias"
+        if name in tables or name.startswith("embedding."):
+            return "embedding"
+        head = name.startswith("head.") if encoder is None else not name.startswith(encoder)
+        return "head" if head else "encoder"
+
+    return {name: kind(name, weight) for name, weight in module.named_parameters()}
 
 
-def draw(module: nn.Module, seed: int) -> Weights:
-    """Fresh weights from `seed` alone, by the model's own initialisers. Leaves a CPU `module` holding them."""
-    module.initialise(torch.Generator().manual_seed(seed))  # type: ignore[operator]
+def padding(module: nn.Module) -> tuple[str, int] | None:
+    """The layer and the row of it that stand for padding, and so are no parameter of anything."""
+    found: tuple[str, int] | None = getattr(module, "padding", ("embedding.weight", 0))
+    return found
+
+
+def draw(module: nn.Module, seed: int, control: bool = False) -> Weights:
+    """Weights to begin with: pretrained ones where the model has any, the others from `seed` by its own initialisers.
+
+    `control` asks for those of the reinit arm, which keeps nothing pretrained but embeddings. Leaves a CPU `module`
+    holding them.
+    """
+    module.initialise(torch.Generator().manual_seed(seed), control)  # type: ignore[operator]
     return weights(module)
 
 

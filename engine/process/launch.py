@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine import catalog
 from engine.errors import BadInput
 from engine.record import liveness, rundir
 
@@ -31,7 +32,32 @@ def new_run(runs: Path, spec: "RunSpec", progress: Callable[[str], None] = lambd
             f"data.train_size: {spec.data.train_size} given; {spec.data.name} has {texts} training texts of "
             f"{len(found.train)} classes, so give from {least} to {texts}, or none to use all."
         )
+    checkpoint(spec, download=True, progress=progress)
     return rundir.create(runs, specs.dump(spec), spec.model.name, spec.data.name, spec.schedule.name)
+
+
+def checkpoint(
+    spec: "RunSpec", download: bool = False, progress: Callable[[str], None] = lambda _: None
+) -> Path | None:
+    """The local folder of the checkpoint that a run begins from; None for a model that reads words. Raises BadInput.
+
+    Only `download` asks the hub, and only for what is not on this machine.
+    """
+    from engine.models import checkpoints, pretraining
+
+    if catalog.MODELS[spec.model.name].reads == "words":
+        return None
+    given = spec.model.checkpoint  # type: ignore[attr-defined]
+    if given is not None:
+        return checkpoints.resolve(given, download, progress)
+    folder = pretraining.folder_for(spec.model.name, spec.data.name)
+    if not folder.is_dir():
+        name, data = spec.model.name, spec.data.file or spec.data.name
+        raise BadInput(
+            f"model.checkpoint: no {name} has been pretrained on {spec.data.name} on this machine; make one with: "
+            f"lth pretrain -m {name} -d {data}, or give model.checkpoint=FOLDER."
+        )
+    return checkpoints.resolve(str(folder), False, progress)
 
 
 def spawn(run: Path) -> subprocess.Popen:

@@ -4,6 +4,7 @@ It always has a session of its own, so that a closed terminal cannot reach it, a
 imports anything heavy: that lock, held, is what "alive" means.
 """
 
+import copy
 import errno
 import os
 import signal
@@ -114,10 +115,12 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
     torch.set_num_threads(threads)
     journal.started(spec, **_machine(device, threads))
 
-    encoded = encoding.load(spec.data, journal.preparing)
-    classes, vocabulary = len(encoded.class_names), len(encoded.vocabulary)
-    template = network.build(spec.model, vocabulary, classes)
-    module = network.build(spec.model, vocabulary, classes).to(device)
+    checkpoint = launch.checkpoint(spec)
+    encoded = encoding.load(spec.data, journal.preparing, checkpoint=checkpoint)
+    classes, words = len(encoded.class_names), encoded.vocabulary
+    model = spec.model if checkpoint is None else spec.model.model_copy(update={"checkpoint": str(checkpoint)})
+    template = network.build(model, words, classes)
+    module = copy.deepcopy(template).to(device)
     test, everything = part(encoded.test, device), part(encoded.train, device)
 
     def texts(seed: int) -> training.Texts:
@@ -133,7 +136,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         train=len(train),
         valid=len(valid),
         test=len(test),
-        vocabulary=vocabulary,
+        vocabulary=len(words),
         note=encoded.note,
     )
     experiment(Laboratory(spec, module, template, texts), journal)

@@ -11,11 +11,11 @@ Mask = dict[str, Tensor]
 Weights = dict[str, Tensor]
 
 
-def support(weights: Weights, padded: str | None = "embedding.weight") -> Mask:
-    """True for every entry that is a parameter: all but row 0 (padding) of `padded`."""
+def support(weights: Weights, padding: tuple[str, int] | None = ("embedding.weight", 0)) -> Mask:
+    """True for every entry that is a parameter: all but the row of the layer that `padding` names."""
     entries = {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in weights.items()}
-    if padded in entries:
-        entries[padded][0] = False
+    if padding is not None and padding[0] in entries:
+        entries[padding[0]][padding[1]] = False
     return entries
 
 

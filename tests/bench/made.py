@@ -1,5 +1,6 @@
 """Made-up material: texts as arrays, a csv like AG News, finished runs, and folders of their own to keep them in."""
 
+import atexit
 import csv
 import os
 import tempfile
@@ -7,12 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from engine import catalog
 from engine.data.encoding import Texts
 from engine.record import rundir
+from tests.checkpoints import small
 
 CLASSES = 4
 _SYLLABLES = [a + b for a in "bdfghklmnprstvwz" for b in "aeiou"]
@@ -83,6 +87,21 @@ def news_csv(folder: Path, train: int, test: int, words: int = 50_000) -> Path:
                 told[size // 2] += ","
                 rows.writerow([label + 1, " ".join(told[:7]).capitalize(), f"({told[7:8]}) - " + " ".join(told[8:])])
     return folder
+
+
+@cache
+def _checkpoint() -> str:
+    """A small BERT of random weights, in a temporary folder that goes with the process."""
+    folder = tempfile.TemporaryDirectory(prefix="lth-bench-")
+    atexit.register(folder.cleanup)
+    return str(small(Path(folder.name), [_word(number) for number in range(600)], dropout=0.0))
+
+
+def own_models(model: str) -> dict[str, str]:
+    """Settings that keep a model from asking for word vectors or a checkpoint that this machine may not have."""
+    names = {setting.name for setting in catalog.MODELS[model].settings}
+    given = {"vectors": "none", "checkpoint": _checkpoint() if "checkpoint" in names else ""}
+    return {f"model.{name}": value for name, value in given.items() if name in names}
 
 
 def finished_runs(runs: Path, count: int) -> list[Path]:

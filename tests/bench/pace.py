@@ -16,6 +16,7 @@ from engine.data.batches import Part
 from engine.models import network
 from engine.pruning import mask as masks
 from engine.pruning.mask import Mask
+from tests.bench import made
 
 
 class Watch:
@@ -60,20 +61,20 @@ def composed(model: str = "cnn", **settings: Any) -> specs.RunSpec:
     """The study's setting of a model: its card's defaults, batch 64, Adam 1e-3."""
     known = specs.settable(model)
     base = {"training.epochs": 1, "training.batch_size": 64, "training.learning_rate": 1e-3}
-    chosen = base | {key.replace("__", "."): value for key, value in settings.items()}
+    chosen = base | made.own_models(model) | {key.replace("__", "."): value for key, value in settings.items()}
     return specs.compose(model, "ag_news", seeds=1, settings={key: v for key, v in chosen.items() if key in known})
 
 
 def built(spec: specs.RunSpec, vocabulary: int, classes: int, seed: int = 0) -> tuple[nn.Module, training.Start]:
     """A network on the CPU with a start of fresh weights, half of those that `imp` prunes pruned."""
-    module = network.build(spec.model, vocabulary, classes)
+    module = network.build(spec.model, [str(number) for number in range(vocabulary)], classes)
     return module, training.Start(network.draw(module, seed), half(module))
 
 
 def half(module: nn.Module) -> Mask:
     """A random half of every prunable layer, padding left out."""
     generator = torch.Generator().manual_seed(1)
-    entries = masks.support(network.weights(module))
+    entries = masks.support(network.weights(module), network.padding(module))
     return {
         name: entries[name] & (torch.rand(entries[name].shape, generator=generator) < 0.5)
         for name, kind in network.kinds(module).items()

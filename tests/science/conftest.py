@@ -16,6 +16,8 @@ from engine.spec import RunSpec, compose
 from engine.training import Texts
 
 VOCABULARY, CLASSES = 40, 3
+WORDS = [f"word{number}" for number in range(VOCABULARY)]
+WORD_VECTORS = {"vectors": None, "embeddings": "tuned", "reinit_vectors": False}  # settings: random, trained ones
 
 
 def encoded(count: int, seed: int) -> Encoded:
@@ -83,8 +85,8 @@ def small_spec(**changes: Any) -> RunSpec:
 
 def laboratory(spec: RunSpec, texts: Texts) -> Laboratory:
     torch.set_num_threads(1)
-    template = network.build(spec.model, VOCABULARY, CLASSES)
-    return Laboratory(spec, network.build(spec.model, VOCABULARY, CLASSES), template, lambda seed: texts)
+    template = network.build(spec.model, WORDS, CLASSES)
+    return Laboratory(spec, network.build(spec.model, WORDS, CLASSES), template, lambda seed: texts)
 
 
 def conducted(spec: RunSpec, texts: Texts, journal: Memory | None = None) -> Memory:

@@ -7,8 +7,10 @@ from torch.nn import functional as F
 from engine.models import network
 from engine.models.cnn import build
 from engine.randomness import derive
+from tests.science.conftest import WORD_VECTORS
 
-SETTINGS = {"embedding_dim": 7, "filters": 5, "widths": (2, 3, 5), "dropout": 0.0}
+SETTINGS = {**WORD_VECTORS, "embedding_dim": 7, "filters": 5, "widths": (2, 3, 5), "dropout": 0.0}
+WORDS = [str(number) for number in range(20)]
 
 
 def texts(lengths: list[int], longest: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,7 +38,7 @@ def directly(module, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tenso
 
 @pytest.mark.parametrize("lengths", [[9, 9, 9], [9, 4, 1], [1, 2, 2], [6]])
 def test_logits_and_gradients_are_those_of_torchs_convolution(lengths):
-    module = build(20, 3, SETTINGS).double()
+    module = build(WORDS, 3, SETTINGS).double()
     network.draw(module, 5)
     with torch.no_grad():
         for filters in module.convolutions:
@@ -54,7 +56,7 @@ def test_logits_and_gradients_are_those_of_torchs_convolution(lengths):
 
 
 def test_a_texts_logits_do_not_depend_on_its_batch():
-    module = build(20, 3, SETTINGS)
+    module = build(WORDS, 3, SETTINGS)
     network.draw(module, 1)
     tokens, size = texts([3, 8, 14], 14)
     together = module(tokens, size)
@@ -65,7 +67,7 @@ def test_a_texts_logits_do_not_depend_on_its_batch():
 
 
 def test_initial_weights_come_from_their_seed_alone():
-    module = build(20, 3, SETTINGS)
+    module = build(WORDS, 3, SETTINGS)
     first = network.draw(module, derive(0, "init"))
     torch.manual_seed(123)
     torch.rand(10)
@@ -75,7 +77,11 @@ def test_initial_weights_come_from_their_seed_alone():
 
 
 def test_initialisers_are_xaviers_and_biases_0():
-    module = build(3000, 4, {"embedding_dim": 100, "filters": 100, "widths": (3,), "dropout": 0.5})
+    module = build(
+        [str(number) for number in range(3000)],
+        4,
+        SETTINGS | {"embedding_dim": 100, "filters": 100, "widths": (3,), "dropout": 0.5},
+    )
     weights = network.draw(module, 0)
     assert weights["embedding.weight"][1:].std().item() == pytest.approx((2 / 3100) ** 0.5, rel=0.02)
     assert weights["convolutions.0.weight"].std().item() == pytest.approx((2 / 600) ** 0.5, rel=0.02)
@@ -85,7 +91,7 @@ def test_initialisers_are_xaviers_and_biases_0():
 
 
 def test_dropout_comes_from_its_generator_and_only_in_training():
-    module = build(20, 3, SETTINGS | {"dropout": 0.5})
+    module = build(WORDS, 3, SETTINGS | {"dropout": 0.5})
     network.draw(module, 1)
     tokens, size = texts([6, 6], 6)
 
@@ -100,7 +106,7 @@ def test_dropout_comes_from_its_generator_and_only_in_training():
 
 
 def test_kinds_of_layers():
-    assert network.kinds(build(20, 3, SETTINGS)) == {
+    assert network.kinds(build(WORDS, 3, SETTINGS)) == {
         "embedding.weight": "embedding",
         **{
             f"convolutions.{i}.{part}": kind

@@ -134,8 +134,8 @@ def test_a_diverged_dense_network_ends_its_seed_and_the_next_one_begins(texts, m
     real = lottery.network.draw
     bad = derive(0, "init")
 
-    def draw(module, seed):
-        weights = real(module, seed)
+    def draw(module, seed, control=False):
+        weights = real(module, seed, control)
         return {name: weight * (1e30 if seed == bad else 1) for name, weight in weights.items()}
 
     monkeypatch.setattr(lottery.network, "draw", draw)

@@ -14,9 +14,19 @@ from engine.pruning import mask as masks
 from engine.pruning.criteria import magnitude
 from engine.randomness import derive
 from engine.training import Diverged, Plan, Start, Stopped, evaluate, train
-from tests.science.conftest import CLASSES, VOCABULARY, encoded, small_spec
+from tests.science.conftest import CLASSES, WORDS, encoded, small_spec
 
-PLAN = Plan(epochs=3, batch_size=16, learning_rate=0.01, lr_schedule="constant", weight_decay=0.0, patience=0, seed=7)
+PLAN = Plan(
+    epochs=3,
+    batch_size=16,
+    learning_rate=0.01,
+    lr_schedule="constant",
+    warmup=0.0,
+    weight_decay=0.0,
+    max_norm=0.0,
+    patience=0,
+    seed=7,
+)
 
 
 def changed(**fields) -> Plan:
@@ -25,7 +35,7 @@ def changed(**fields) -> Plan:
 
 @pytest.fixture
 def module() -> nn.Module:
-    return network.build(small_spec().model, VOCABULARY, CLASSES)
+    return network.build(small_spec().model, WORDS, CLASSES)
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""Any sequence classifier of transformers, from a local folder: BERT, DistilBERT, RoBERTa, or one pretrained here.
+
+Fine-tuned as the paper does (Devlin et al. 2019): its own tokenizer, a new head, 32-bit floats on a CPU and bfloat16
+autocast on a GPU. Only safetensors are read, and no code that came with a checkpoint is ever run.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import BadInput
+from engine.pruning.mask import Weights
+
+
+class Bert(nn.Module):
+    """A sequence classifier of transformers, with the weights that its checkpoint holds."""
+
+    def __init__(self, network: Any, pretrained: Weights, classes: int):
+        super().__init__()
+        self.network = network
+        self.pretrained = pretrained  # by layer, as `named_parameters` of this module calls them; on the CPU
+        self.encoder_prefix = f"network.{network.base_model_prefix}."
+        self.classes = classes
+        self.pad = int(getattr(network.config, "pad_token_id", None) or 0)
+        words = f"network.{_name_of(network, network.get_input_embeddings())}.weight"
+        self.padding = (words, self.pad)
+        embeddings = {f"{name}.weight" for name, part in self.named_modules() if isinstance(part, nn.Embedding)}
+        # A layer that stands among the embeddings is one of them, their normalisation too.
+        self.embeddings = embeddings | {name for name, _ in self.named_parameters() if ".embeddings." in name}
+
+    def forward(self, tokens: Tensor, lengths: Tensor, _generator: torch.Generator | None = None) -> Tensor:
+        """tokens [B, L], lengths [B] -> logits [B, classes] in 32 bits. Dropout is drawn by torch's own generator."""
+        valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        tokens = tokens.long().masked_fill(~valid, self.pad)
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=tokens.is_cuda):
+            logits: Tensor = self.network(input_ids=tokens, attention_mask=valid.long()).logits
+        return logits.float()
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator, control: bool = False) -> None:
+        """The checkpoint's weights, and what it lacks (the head) by the model's own initialiser.
+
+        A `control` keeps the checkpoint's embeddings alone: the encoder and the head are drawn afresh.
+        """
+        seed = int(torch.randint(2**62, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = dict(type(self.network)(self.network.config).named_parameters())
+        for name, weight in self.named_parameters():
+            kept = name in self.pretrained and (name in self.embeddings or not control)
+            weight.copy_(self.pretrained[name] if kept else fresh[name.removeprefix("network.")])
+
+
+def build(_words: Sequence[str], classes: int, settings: dict[str, Any]) -> Bert:
+    """The classifier in the local folder `settings["checkpoint"]`. Raises BadInput where it does not fit."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification, logging
+
+    folder, pretrained = Path(settings["checkpoint"]), settings["pretrained"]
+    shown = logging.get_verbosity()
+    logging.set_verbosity_error()  # it would warn that the head is new; it always is
+    logging.disable_progress_bar()
+    try:
+        config = AutoConfig.from_pretrained(folder, num_labels=classes, local_files_only=True, trust_remote_code=False)
+        if not pretrained:
+            network = AutoModelForSequenceClassification.from_config(
+                config, dtype=torch.float32, trust_remote_code=False
+            )
+            return Bert(network, {}, classes)
+        network, info = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+        words = str(error).strip().splitlines() or [type(error).__name__]
+        raise BadInput(
+            f"model.checkpoint: {folder} cannot be loaded as a sequence classifier ({words[0].rstrip('.')}); give the "
+            "folder or hub name of one that transformers knows."
+        ) from None
+    finally:
+        logging.set_verbosity(shown)
+    encoder = f"{network.base_model_prefix}."
+    new = set(info["missing_keys"]) | {mismatch[0] for mismatch in info["mismatched_keys"]}
+    if missing := sorted(name for name in new if name.startswith(encoder)):
+        missing = [name for name in missing if ".pooler." not in name]  # a masked language model has none
+        if missing:
+            raise BadInput(
+                f"model.checkpoint: {folder} lacks the weights of {missing[0]} and {len(missing) - 1} other layers; "
+                "give a whole checkpoint, or model.pretrained=false to draw all weights afresh."
+            )
+    kept = {
+        f"network.{name}": weight.detach().clone() for name, weight in network.named_parameters() if name not in new
+    }
+    return Bert(network, kept, classes)
+
+
+def _name_of(network: nn.Module, part: nn.Module) -> str:
+    return next(name for name, each in network.named_modules() if each is part)
