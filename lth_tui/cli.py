@@ -54,6 +54,7 @@ schedules.callback(invoke_without_command=True)(menu.schedules)
 schedules.command("show")(menu.schedules_show)
 datasets = typer.Typer(cls=_Group, help="Datasets on this machine.", no_args_is_help=True, rich_markup_mode=None)
 datasets.command("import")(data.data_import)
+datasets.command("fetch")(data.data_fetch)
 datasets.command("ls")(data.data_ls)
 
 app.command()(start.demo)
