@@ -82,7 +82,7 @@ class Laboratory:
 
 
 def experiment(lab: Laboratory, journal: Journal) -> None:
-    """Every replicate, seed by seed. What is done already is not done again. Raises training.Stopped when asked."""
+    """Every replicate, seed by seed. What is done already is not done again. Raises Stopped when asked."""
     for seed in lab.spec.seeds:
         replicate(lab, journal, seed)
 

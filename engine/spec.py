@@ -179,11 +179,8 @@ class RunSpec(_Strict):
 def _settings(model: str) -> type[ModelSpec]:
     """The pydantic model of a model's settings, made from its card."""
     card = catalog.card("model", catalog.MODELS, model)
-    return create_model(
-        f"{model} settings",
-        __base__=ModelSpec,
-        **{setting.name: _field(setting) for setting in card.settings},
-    )
+    fields: dict[str, Any] = {setting.name: _field(setting) for setting in card.settings}
+    return create_model(f"{model} settings", __base__=ModelSpec, **fields)
 
 
 def _field(setting: catalog.Setting) -> tuple[Any, FieldInfo]:

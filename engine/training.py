@@ -13,16 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.data.batches import Part, by_length, shuffled
+from engine.errors import Stopped
 from engine.models import network
 from engine.pruning.mask import Mask, Weights
 from engine.randomness import derive
 
 GROUPING = "one after another"
 _EVALUATION_BATCH = 256
-
-
-class Stopped(Exception):
-    """Somebody asked the run to stop."""
 
 
 @dataclass(frozen=True)

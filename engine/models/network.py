@@ -47,6 +47,19 @@ def padding(module: nn.Module) -> tuple[str, int] | None:
     return found
 
 
+def pretrained(module: nn.Module) -> Weights:
+    """What the network begins from besides its seed: a checkpoint's weights, or word vectors; empty for most."""
+    found = getattr(module, "pretrained", None) or {}
+    words = getattr(getattr(module, "embedding", None), "pretrained", None)
+    return found if words is None else {"rows": words.rows, "embedding.weight": words.values}
+
+
+def covered(module: nn.Module) -> int | None:
+    """How many words have a pretrained vector; None for a network without such vectors."""
+    words = getattr(getattr(module, "embedding", None), "pretrained", None)
+    return None if words is None else len(words.rows)
+
+
 def draw(module: nn.Module, seed: int, control: bool = False) -> Weights:
     """Weights to begin with: pretrained ones where the model has any, the others from `seed` by its own initialisers.
 

@@ -10,18 +10,23 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import BadInput
+from engine.errors import BadInput, Stopped
 from engine.process import launch
 from engine.record import liveness, rundir
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
+    from engine.data.encoding import Encoded
     from engine.process.journal import RunJournal
+    from engine.spec import RunSpec
 
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
 
@@ -65,7 +70,6 @@ def work(run: Path, stop: _StopFlag) -> int:
         rundir.sweep(run)
         rundir.write_status(run, _started(rundir.read_status(run)), durable=True)
         from engine.process.journal import RunJournal
-        from engine.training import Stopped
 
         journal = RunJournal(run, lambda: stop.asked)
     except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
@@ -116,7 +120,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
     journal.started(spec, **_machine(device, threads))
 
     checkpoint = launch.checkpoint(spec)
-    encoded = encoding.load(spec.data, journal.preparing, checkpoint=checkpoint)
+    encoded = encoding.load(spec.data, journal.preparing, checkpoint=checkpoint, stop=journal.stop_asked)
     classes, words = len(encoded.class_names), encoded.vocabulary
     model = spec.model if checkpoint is None else spec.model.model_copy(update={"checkpoint": str(checkpoint)})
     template = network.build(model, words, classes)
@@ -129,7 +133,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
 
     train, valid = split(encoded.train.labels, spec.seeds[0], spec.data.valid_fraction, spec.data.train_size)
     journal.data_ready(
-        fingerprint=encoded.fingerprint(),
+        fingerprint=_fingerprint(encoded, template),
         name=encoded.name,
         classes=classes,
         class_names=list(encoded.class_names),
@@ -137,10 +141,35 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         valid=len(valid),
         test=len(test),
         vocabulary=len(words),
-        note=encoded.note,
+        cut=encoded.cut,
+        vectors=network.covered(template),
+        note="; ".join(filter(None, _notes(spec, encoded, template))),
     )
     experiment(Laboratory(spec, module, template, texts), journal)
     journal.finished()
+
+
+def _fingerprint(encoded: "Encoded", network_: "nn.Module") -> str:
+    """A hash of all that a run begins from besides its spec: the texts, and pretrained weights or vectors."""
+    from engine.models import network
+
+    digest = blake2b(encoded.fingerprint().encode(), digest_size=16)
+    for name, weight in network.pretrained(network_).items():
+        digest.update(name.encode())
+        digest.update(weight.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _notes(spec: "RunSpec", encoded: "Encoded", template: "nn.Module") -> Iterator[str]:
+    """What a reader of the results should know of the data."""
+    from engine.models import network
+
+    yield encoded.note
+    if encoded.cut:
+        yield f"{encoded.cut:,} texts longer than {spec.data.max_tokens} tokens are cut there"
+    covered = network.covered(template)
+    if covered is not None:
+        yield f"{covered:,} of {len(encoded.vocabulary):,} words have a pretrained vector"
 
 
 def _cores() -> int:

@@ -16,6 +16,7 @@ from torch.autograd import DeviceType
 from engine import catalog, training
 from engine import spec as specs
 from engine.data.batches import Part, part
+from engine.errors import Stopped
 from tests.bench import made, ordinary
 from tests.bench.figures import ROOT
 from tests.bench.pace import Watch, built, composed, plan, step_seconds
@@ -101,7 +102,7 @@ def _profile(
             profiler.stop()
         return asked == 5 + steps
 
-    with suppress(training.Stopped):
+    with suppress(Stopped):
         training.train({"ticket": start}, plan(spec), module, training.Texts(texts, texts, texts), stop=stop)
     wanted = DeviceType.CUDA if on_gpu else DeviceType.CPU
     kernels: Counter[str] = Counter()

@@ -13,6 +13,7 @@ from torch import nn
 from engine import spec as specs
 from engine import training
 from engine.data.batches import Part
+from engine.errors import Stopped
 from engine.models import network
 from engine.pruning import mask as masks
 from engine.pruning.mask import Mask
@@ -94,6 +95,6 @@ def step_seconds(
         raise ValueError(f"{len(part)} texts do not last for {watch.steps} steps")
     try:
         training.train({"ticket": start}, plan(spec), module, training.Texts(part, part, part), stop=watch)
-    except training.Stopped:
+    except Stopped:
         return watch.seconds
     raise AssertionError("the watch stops the training before its first epoch ends")

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from engine import lottery
+from engine.errors import Stopped
 from engine.pruning import mask as masks
 from engine.pruning.criteria import magnitude
 from engine.randomness import derive
-from engine.training import Stopped
 from tests.science.conftest import Memory, conducted, laboratory, small_spec
 
 

@@ -9,11 +9,12 @@ from sklearn.metrics import f1_score
 from torch import nn
 
 from engine.data.batches import by_length, part, shuffled
+from engine.errors import Stopped
 from engine.models import network
 from engine.pruning import mask as masks
 from engine.pruning.criteria import magnitude
 from engine.randomness import derive
-from engine.training import Diverged, Plan, Start, Stopped, evaluate, train
+from engine.training import Diverged, Plan, Start, evaluate, train
 from tests.science.conftest import CLASSES, WORDS, encoded, small_spec
 
 PLAN = Plan(
