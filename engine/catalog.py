@@ -32,7 +32,8 @@ class Setting:
 class ModelCard:
     """`reads` is what texts become: words of the dataset's own vocabulary, or the pieces of a checkpoint's tokenizer.
 
-    `prunable` are the kinds of layers that a schedule prunes where neither it nor the user says which.
+    `size` counts its parameters from settings, words and classes; None where a checkpoint decides. `prunable` are the
+    kinds of layers that a schedule prunes where neither it nor the user says which.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ModelCard:
     build: str
     settings: tuple[Setting, ...]
     citation: str
+    size: str | None = None
     reads: Literal["words", "pieces"] = "words"
     prunable: tuple[str, ...] = ("embedding", "encoder", "head")
 
@@ -135,6 +137,7 @@ MODELS = _by_name(
         build="engine.models.cnn:build",
         settings=_of_cnn(),
         citation="Kim 2014, Convolutional Neural Networks for Sentence Classification, EMNLP",
+        size="engine.models.sizes:cnn",
     ),
     ModelCard(
         name="cnn-2020",
@@ -142,6 +145,7 @@ MODELS = _by_name(
         build="engine.models.cnn:build",
         settings=_of_cnn(),
         citation="Kim 2014, with the study's vocabulary, split, rates and epochs",
+        size="engine.models.sizes:cnn",
     ),
     ModelCard(
         name="rnn",
@@ -149,6 +153,7 @@ MODELS = _by_name(
         build="engine.models.recurrent:build_rnn",
         settings=_of_recurrent(),
         citation="Elman 1990, Finding Structure in Time, Cognitive Science 14",
+        size="engine.models.sizes:rnn",
     ),
     ModelCard(
         name="lstm",
@@ -156,6 +161,7 @@ MODELS = _by_name(
         build="engine.models.recurrent:build_lstm",
         settings=_of_recurrent(),
         citation="Hochreiter and Schmidhuber 1997, Long Short-Term Memory, Neural Computation 9",
+        size="engine.models.sizes:lstm",
     ),
     ModelCard(
         name="lstm-2020",
@@ -163,6 +169,7 @@ MODELS = _by_name(
         build="engine.models.recurrent:build_lstm",
         settings=_of_recurrent(hidden=256, layers=2, pooling="last", vectors="glove.6B.100d"),
         citation="Hochreiter and Schmidhuber 1997, with the study's vocabulary, split, rate and epochs",
+        size="engine.models.sizes:lstm",
     ),
     ModelCard(
         name="gru",
@@ -170,6 +177,7 @@ MODELS = _by_name(
         build="engine.models.recurrent:build_gru",
         settings=_of_recurrent(),
         citation="Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder, EMNLP",
+        size="engine.models.sizes:gru",
     ),
     ModelCard(
         name="bert",

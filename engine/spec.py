@@ -194,10 +194,27 @@ def _field(setting: catalog.Setting) -> tuple[Any, FieldInfo]:
     return kind, Field(setting.default, description=setting.help, **(bounds if setting.kind in (int, float) else {}))
 
 
-def settable(model: str = "cnn") -> dict[str, tuple[str, str]]:
+def settable_anywhere() -> dict[str, tuple[str, str]]:
+    """The same for all models: a setting that only some of them have names those, and its default where they agree."""
+    of_models = {model: settable(model) for model in catalog.MODELS}
+    found: dict[str, tuple[str, str]] = {}
+    for path in dict.fromkeys(path for paths in of_models.values() for path in paths):
+        having = {model: paths[path] for model, paths in of_models.items() if path in paths}
+        agreed = {default for default, _ in having.values()}
+        _, meaning = next(iter(having.values()))
+        only = "" if len(having) == len(of_models) else f" ({', '.join(having)})"
+        found[path] = (agreed.pop() if len(agreed) == 1 else "by model", meaning + only)
+    return found
+
+
+def settable(model: str) -> dict[str, tuple[str, str]]:
     """Every dotted path `--set` takes, with its default and its meaning, for one model."""
+    usual = defaults.of(model, defaults.ANY)
     return {
-        path: ("by schedule" if field.is_required() else _worded(field.default), field.description or "")
+        path: (
+            "by schedule" if field.is_required() else _worded(usual.get(path, field.default)),
+            field.description or "",
+        )
         for path, field in _fields(model).items()
     }
 
@@ -222,8 +239,8 @@ def _fields(model: str) -> dict[str, FieldInfo]:
 
 
 def _worded(value: Any) -> str:
-    if value is None:
-        return "none"
+    if value is None or isinstance(value, bool):
+        return "none" if value is None else str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -21,6 +21,7 @@ TINY = gpu.SMALL | {
     "blocks": (2, 1, 1),
     "tokens": 8,
     "lengths": (8,),
+    "accuracy_tolerance": 0.1,  # 3 of its 32 test texts: in so short a run one thread and two part company
 }
 
 

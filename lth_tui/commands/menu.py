@@ -5,27 +5,52 @@ from typing import Any
 
 import typer
 
-from engine import catalog
+from engine import catalog, defaults
 from lth_tui import output
 
 
+_WORDS, _CLASSES = 50_002, 4  # what parameters are counted for: the default vocabulary and AG News' classes
+
+
 def models(json: output.Json = False) -> None:
-    """The models, their settings and defaults."""
+    """The models, their parameters and defaults."""
     rows = [
         {
             "name": card.name,
             "title": card.title,
+            "parameters": _parameters(card),
+            "prunable": list(card.prunable),
             "settings": {setting.name: setting.default for setting in card.settings},
+            "defaults": dict(defaults.of(card.name, defaults.ANY)),
             "citation": card.citation,
         }
         for card in catalog.MODELS.values()
     ]
 
     def told(row: dict[str, Any]) -> list[str]:
+        card = catalog.MODELS[row["name"]]
+        basis = f"{_WORDS - 2:,} words" if card.reads == "words" else "its checkpoint's vocabulary"
+        counted = f"{row['parameters'] / 1e6:.1f} million parameters with {basis} and {_CLASSES} classes"
         settings = ", ".join(f"{name} {_worded(value)}" for name, value in row["settings"].items())
-        return [row["title"], settings, row["citation"]]
+        usual = ", ".join(f"{path.partition('.')[2]} {_worded(value)}" for path, value in row["defaults"].items())
+        return [
+            row["title"],
+            f"{counted}; prunes {', '.join(row['prunable'])}",
+            f"settings: {settings}",
+            f"trained with: {usual}",
+            row["citation"],
+        ]
 
     output.menu(rows, told, json)
+
+
+def _parameters(card: catalog.ModelCard) -> int:
+    from engine.models import sizes
+
+    settings = {setting.name: setting.default for setting in card.settings}
+    if card.size is not None:
+        return int(catalog.load(card.size)(settings, _WORDS, _CLASSES))
+    return sizes.bert(sizes.BERTS[settings["checkpoint"] or card.name], _CLASSES)
 
 
 def datasets(json: output.Json = False) -> None:
@@ -90,4 +115,7 @@ def arms(json: output.Json = False) -> None:
 
 
 def _worded(value: Any) -> str:
+    """A default as `--set` would take it."""
+    if value is None or isinstance(value, bool):
+        return "none" if value is None else str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -153,7 +153,7 @@ class RunCommand(TyperCommand):
         from lth_tui import tables
 
         made = tables.table("--set key", "default", "meaning")
-        for path, (default, meaning) in specs.settable().items():
+        for path, (default, meaning) in specs.settable_anywhere().items():
             made.add_row(path, default, tables.text(meaning, tables.QUIET))
         console = tables.out()
         with console.capture() as captured:
