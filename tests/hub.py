@@ -35,10 +35,13 @@ class Hub:
     repositories: list[Repository]
     address: str = ""
     breaks: dict[str, int] = field(default_factory=dict)  # file -> how many more transfers of it end half-way
-    cut: bool = False  # whether a break sends nothing at all of the file
+    cut_after: set[str] = field(default_factory=set)  # files of which nothing comes, once they do not break half-way
+    stalls: set[str] = field(default_factory=set)  # files of which half comes, and then nothing, for a long time
+    garbles: set[str] = field(default_factory=set)  # files that arrive with one bit turned
     status: int | None = None  # every answer, if set
     ranges: bool = True  # whether a part of a file can be asked for
     log: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, range
+    over: threading.Event = field(default_factory=threading.Event)
 
     def asked(self, words: str, method: str = "GET") -> list[tuple[str, str, str]]:
         """The requests whose path holds `words`."""
@@ -68,6 +71,7 @@ def serving(*repositories: Repository) -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.over.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -131,13 +135,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return None
+        if path in self.served.garbles:
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        end = len(content)
         if self.served.breaks.get(path, 0):
             self.served.breaks[path] -= 1
-            sent = b"" if self.served.cut else content[begin : begin + (len(content) - begin) // 2]
-            self.wfile.write(sent)
+            end = begin + (end - begin) // 2
+        elif path in self.served.cut_after:
+            end = begin
+        elif path in self.served.stalls:
+            self.wfile.write(content[begin : end // 2])
+            self.served.over.wait(60)
             self.close_connection = True
             return None
-        self.wfile.write(content[begin:])
+        self.wfile.write(content[begin:end])
+        self.close_connection = end < len(content)
         return None
 
     def _repository(self, kind: str, name: str, revision: str) -> Repository | None:

@@ -1,14 +1,14 @@
 """Datasets of the menu from the Hugging Face hub, at the revision that their card pins.
 
-`datasets` says which files make up a configuration and its splits, and reads them; no code that came with a dataset is
-ever run. What was brought before a connection broke is kept, so the same command goes on from there.
+`datasets` says which files make up a configuration and its splits; no code that came with a dataset is ever run. What
+was brought before a connection broke is kept, so the same command goes on from there.
 """
 
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -106,35 +106,28 @@ def _bring(hub: "Hub", commit: str, files: list[str], work: Path, progress: Prog
 
 def _write(name: str, hub: "Hub", files: list[Path], target: Path, progress: Progress) -> None:
     """One parquet file of the texts and the labels alone, a few thousand rows in memory at a time."""
-    import datasets
     import pyarrow as pa
-    from pyarrow.parquet import ParquetWriter
+    from pyarrow import parquet
 
     columns = [*hub.text, hub.label]
-    read: Any = datasets.load_dataset(
-        "parquet", data_files=[str(file) for file in files], split="train", streaming=True
-    )
-    if missing := [column for column in columns if column not in (read.column_names or ())]:
-        raise BadInput(
-            f"dataset: {hub.repository} has no column {missing[0]!r} ({', '.join(read.column_names or ())} instead); "
-            f"bring the files with: lth data import {name} PATH."
-        )
-    rows, writer = 0, None
-    try:
-        for table in read.select_columns(columns).with_format("arrow").iter(batch_size=_ROWS):
-            plain = table.select(columns).replace_schema_metadata(None)
-            if not pa.types.is_integer(plain.schema.field(hub.label).type):
+    by_hand = f"bring the files with: lth data import {name} PATH."
+    schema = pa.schema([*((text, pa.string()) for text in hub.text), (hub.label, pa.int64())])
+    rows = 0
+    with parquet.ParquetWriter(target, schema) as writer:
+        for file in files:
+            read = parquet.ParquetFile(file)
+            names = read.schema_arrow.names
+            if missing := [column for column in columns if column not in names]:
                 raise BadInput(
-                    f"dataset: {hub.repository} has labels of type {plain.schema.field(hub.label).type}, not whole "
-                    f"numbers; bring the files with: lth data import {name} PATH."
+                    f"dataset: {hub.repository} has no column {missing[0]!r} ({', '.join(names)} instead); {by_hand}"
                 )
-            writer = writer or ParquetWriter(target, plain.schema)
-            writer.write_table(plain)
-            rows += len(plain)
-            progress(f"reading {target.stem}: {rows:,} texts")
-    finally:
-        if writer is not None:
-            writer.close()
+            kind = read.schema_arrow.field(hub.label).type
+            if not pa.types.is_integer(kind):
+                raise BadInput(f"dataset: {hub.repository} has labels of type {kind}, not whole numbers; {by_hand}")
+            for batch in read.iter_batches(_ROWS, columns=columns):
+                writer.write_batch(batch.select(columns).cast(schema))
+                rows += len(batch)
+                progress(f"reading {target.stem}: {rows:,} texts")
 
 
 def _failed(name: str, hub: "Hub", error: Exception) -> BadInput:

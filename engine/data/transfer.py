@@ -123,7 +123,7 @@ def passing(error: BaseException) -> bool:
 
 def full(error: BaseException) -> bool:
     """Whether it was the disk that did not take it."""
-    refusals = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+    refusals = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.ENOTDIR)
     return any(isinstance(each, OSError) and each.errno in refusals for each in _chain(error))
 
 
@@ -145,6 +145,7 @@ def _rest(url: str, part: Path, size: int | None, told: Told) -> None:
         with part.open("ab" if goes_on else "wb") as file:
             for piece in answer.iter_bytes():
                 file.write(piece)
+                file.flush()  # what came is kept even if we are killed
                 told(file.tell(), size)
     if size is not None and _size(part) < size:
         raise Cut("the connection ended before the file did")

@@ -237,10 +237,13 @@ def _weights(folder: Path, where: str) -> tuple[str, ...]:
     if "model.safetensors" in found:
         found = ("model.safetensors",)  # transformers prefers it too
     else:
-        with suppress(OSError, ValueError, RecursionError, KeyError, AttributeError, TypeError):
-            parts = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))["weight_map"]
-            if missing := sorted(set(parts.values()) - set(found)):
-                raise BadInput(f"{where} lacks {missing[0]}, which its index names; copy or fetch it again.")
+        wanted = _indexed(folder)
+        if not wanted:
+            raise BadInput(
+                f"{where} has parts but no model.safetensors.index.json to put them together; fetch it again."
+            )
+        if missing := sorted(wanted - set(found)):
+            raise BadInput(f"{where} lacks {missing[0]}, which its index names; copy or fetch it again.")
     for name in found:
         try:
             with safe_open(folder / name, "numpy"):
@@ -248,6 +251,14 @@ def _weights(folder: Path, where: str) -> tuple[str, ...]:
         except (SafetensorError, OSError):
             raise BadInput(f"{where} has a {name} that is cut off or damaged; copy or fetch it again.") from None
     return found
+
+
+def _indexed(folder: Path) -> set[str]:
+    """The parts that the index of divided weights names; none where it cannot be read."""
+    with suppress(OSError, ValueError, RecursionError, KeyError, AttributeError, TypeError):
+        index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
+        return {str(part) for part in index["weight_map"].values()}
+    return set()
 
 
 def _no_weights(names: list[str]) -> str:

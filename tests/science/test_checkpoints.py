@@ -162,9 +162,12 @@ def test_a_cut_off_file_in_the_cache_is_fetched_again(hub, tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "why"),
-    [(f"{NAME}@{'b2' * 20}", "the hub has no such revision of it"), (f"{NAME}@v9", "the hub has no such revision of it"),
-     ("someone/else", "the hub has no such repository, or it is private")],
-)  # fmt: skip
+    [
+        (f"{NAME}@{'b2' * 20}", "the hub has no such revision of it"),
+        (f"{NAME}@v9", "the hub has no such revision of it"),
+        ("someone/else", "the hub has no such repository, or it is private"),
+    ],
+)
 def test_a_name_or_a_revision_that_the_hub_does_not_have(hub, tmp_path, given, why):
     _, error, _ = resolve(hub, tmp_path / "hf", given)
     assert error == (
