@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.dropout import dropout
+from engine.models.embedding import WordVectors, take_words
 from engine.models.initialisers import xavier_normal_
-from engine.models.words import WordVectors, take_words
 
 
 class _WindowMax(torch.autograd.Function):

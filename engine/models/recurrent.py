@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.dropout import dropout
+from engine.models.embedding import WordVectors, take_words
 from engine.models.initialisers import xavier_normal_
-from engine.models.words import WordVectors, take_words
 
 _CELLS: dict[str, Callable[..., nn.Module]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 _GATES = {"rnn": 1, "lstm": 4, "gru": 3}

@@ -24,6 +24,7 @@ def new_run(runs: Path, spec: "RunSpec", progress: Callable[[str], None] = lambd
     """A queued run of this spec, once its dataset is known to be here and sound. Raises BadInput, leaving nothing."""
     from engine import spec as specs
     from engine.data import store
+    from engine.models import vectors
 
     found = store.validate(spec.data, progress)
     texts, least = sum(found.train.values()), 2 * len(found.train)
@@ -33,6 +34,8 @@ def new_run(runs: Path, spec: "RunSpec", progress: Callable[[str], None] = lambd
             f"{len(found.train)} classes, so give from {least} to {texts}, or none to use all."
         )
     checkpoint(spec, download=True, progress=progress)
+    if (given := getattr(spec.model, "vectors", None)) is not None:
+        vectors.check(vectors.find(given), spec.model.embedding_dim)  # type: ignore[attr-defined]
     return rundir.create(runs, specs.dump(spec), spec.model.name, spec.data.name, spec.schedule.name)
 
 
@@ -43,19 +46,23 @@ def checkpoint(
 
     Only `download` asks the hub, and only for what is not on this machine.
     """
-    from engine.models import checkpoints, pretraining
-
-    if catalog.MODELS[spec.model.name].reads == "words":
+    model = spec.model
+    if catalog.MODELS[model.name].reads == "words":
         return None
-    given = spec.model.checkpoint  # type: ignore[attr-defined]
+    from engine.models import checkpoints
+
+    given = model.checkpoint  # type: ignore[attr-defined]
     if given is not None:
         return checkpoints.resolve(given, download, progress)
-    folder = pretraining.folder_for(spec.model.name, spec.data.name)
+    from engine.models import pretraining
+
+    if model.name not in pretraining.SIZES:
+        raise BadInput(f"model.checkpoint: none given, but {model.name} begins from one; give a folder or a hub name.")
+    folder = pretraining.folder_for(model.name, spec.data.name)
     if not folder.is_dir():
-        name, data = spec.model.name, spec.data.file or spec.data.name
         raise BadInput(
-            f"model.checkpoint: no {name} has been pretrained on {spec.data.name} on this machine; make one with: "
-            f"lth pretrain -m {name} -d {data}, or give model.checkpoint=FOLDER."
+            f"model.checkpoint: no {model.name} has been pretrained on {spec.data.name} on this machine; make one "
+            f"with: lth pretrain -m {model.name} -d {spec.data.file or spec.data.name}, or give a transformers folder."
         )
     return checkpoints.resolve(str(folder), False, progress)
 

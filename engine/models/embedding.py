@@ -3,7 +3,6 @@
 Row 0 is padding, stays 0, and is no parameter of anything.
 """
 
-import os
 import ssl
 import tempfile
 import zlib
@@ -22,16 +21,13 @@ from engine.data import cache
 from engine.data.encoding import SPECIALS
 from engine.errors import BadInput
 from engine.models.initialisers import xavier_normal_
-from engine.places import data_root
-
-_SUFFIXES = ("", ".txt", ".vec", ".txt.gz", ".vec.gz")
+from engine.models.vectors import check, find, unreadable
 
 
 @dataclass(frozen=True)
 class Covered:
     """Pretrained vectors for the words of one vocabulary: `rows` [C] of the embedding, `values` [C, D] for them."""
 
-    source: str
     rows: Tensor
     values: Tensor
 
@@ -69,25 +65,21 @@ def take_words(words: Sequence[str], settings: dict[str, Any]) -> tuple[WordVect
 def covered(words: Sequence[str], size: int, vectors: str) -> Covered:
     """The words of a vocabulary that a file of vectors has; cached, since reading GloVe takes long. Raises BadInput."""
     path = find(vectors)
+    check(path, size)
     stat = path.stat()
     place = cache.place("vectors", "rows", str(path), stat.st_size, stat.st_mtime_ns, size, "\n".join(words))
     if kept := cache.read(place):
         head, body = kept
         rows, values = np.frombuffer(body[: head["bytes"]], np.int64), np.frombuffer(body[head["bytes"] :], np.float32)
-        return Covered(vectors, torch.from_numpy(rows.copy()), torch.from_numpy(values.copy()).view(-1, size))
+        return Covered(torch.from_numpy(rows.copy()), torch.from_numpy(values.copy()).view(-1, size))
     table = _read(path)
-    if table.dim != size:
-        raise BadInput(
-            f"model.vectors: {path} has vectors of {table.dim} numbers, but model.embedding_dim is {size}; "
-            f"give model.embedding_dim={table.dim}, or other vectors."
-        )
     known = [(row, table.stoi[word]) for row, word in enumerate(words) if row >= len(SPECIALS) and word in table.stoi]
     if not known:
         raise BadInput(f"model.vectors: {path} has none of the dataset's {len(words)} words; give other vectors.")
     found, places = (torch.tensor(column) for column in zip(*known, strict=True))
     chosen = table.vectors[places].float()
     cache.write(place, {"bytes": found.numel() * 8}, [found.numpy().tobytes(), chosen.numpy().tobytes()])
-    return Covered(vectors, found, chosen)
+    return Covered(found, chosen)
 
 
 def _read(path: Path) -> Any:
@@ -103,25 +95,7 @@ def _read(path: Path) -> Any:
             return vocab.Vectors(str(path), cache=folder)
     except (RuntimeError, ValueError, TypeError, OSError, EOFError, zlib.error) as error:
         words = str(error).strip().splitlines() or [type(error).__name__]
-        raise BadInput(
-            f"model.vectors: {path} cannot be read as vectors ({words[0]}); give a text file, a word and its numbers "
-            "on each line."
-        ) from None
+        raise unreadable(path, words[0]) from None
     finally:
         ssl._create_default_https_context = checked
         vocab.tqdm = shown
-
-
-def find(vectors: str) -> Path:
-    """A file of vectors by path, or by name in LTH_DATA/vectors or LTH_DATA/glove. Raises BadInput."""
-    given = Path(vectors).expanduser()
-    folders = [Path(), data_root() / "vectors", data_root() / "glove"]
-    for folder in folders:
-        for suffix in _SUFFIXES:
-            path = folder / f"{given}{suffix}"
-            if os.path.isfile(path):
-                return path.absolute()
-    raise BadInput(
-        f"model.vectors: {vectors!r} is not on this machine; put its text file (for GloVe: "
-        f"https://nlp.stanford.edu/projects/glove) into {data_root() / 'vectors'}, or give a path."
-    )

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from engine.errors import BadInput
-from engine.models import cnn, network, words
+from engine.models import cnn, embedding, network
+from engine.models.vectors import find
 from engine.training import Plan, Start, train
 from tests.science.conftest import CLASSES, WORDS
 
@@ -58,32 +59,31 @@ def test_static_vectors_are_neither_trained_nor_prunable(vectors, texts):
     assert not torch.equal(after["dense"].weights["head.weight"], before["head.weight"])
 
 
-def test_gzip_and_a_name_without_its_ending_and_the_cache_give_the_same(vectors, tmp_path, monkeypatch):
-    first = words.covered(WORDS, 4, str(vectors))
-    again = words.covered(WORDS, 4, str(vectors))
+def test_gzip_and_a_name_without_its_ending_and_the_cache_give_the_same(vectors, tmp_path):
+    first = embedding.covered(WORDS, 4, str(vectors))
+    again = embedding.covered(WORDS, 4, str(vectors))
     folder = tmp_path / "data" / "vectors"
     folder.mkdir(parents=True)
     (folder / "glove.9.4d.txt.gz").write_bytes(gzip.compress(vectors.read_bytes()))
-    monkeypatch.setattr(words, "_read", words._read)
-    named = words.covered(WORDS, 4, "glove.9.4d")
+    named = embedding.covered(WORDS, 4, "glove.9.4d")
     for other in (again, named):
         assert torch.equal(first.rows, other.rows) and torch.equal(first.values, other.values)
 
 
 def test_a_cached_file_is_not_read_again_until_it_changes(vectors, monkeypatch):
     reads = []
-    real = words._read
-    monkeypatch.setattr(words, "_read", lambda path: reads.append(path) or real(path))
-    words.covered(WORDS, 4, str(vectors))
-    words.covered(WORDS, 4, str(vectors))
+    real = embedding._read
+    monkeypatch.setattr(embedding, "_read", lambda path: reads.append(path) or real(path))
+    embedding.covered(WORDS, 4, str(vectors))
+    embedding.covered(WORDS, 4, str(vectors))
     assert len(reads) == 1
     vectors.write_text(vectors.read_text().replace("0.5", "0.75"))
-    assert np.isclose(words.covered(WORDS, 4, str(vectors)).values[:, 3], 0.75).all() and len(reads) == 2
+    assert np.isclose(embedding.covered(WORDS, 4, str(vectors)).values[:, 3], 0.75).all() and len(reads) == 2
 
 
 def test_reading_vectors_leaves_the_checking_of_certificates_on(vectors):
     before = ssl._create_default_https_context
-    words.covered(WORDS, 4, str(vectors))
+    embedding.covered(WORDS, 4, str(vectors))
     assert ssl._create_default_https_context is before
 
 
@@ -102,11 +102,11 @@ def test_vectors_that_do_not_fit_are_refused_in_a_sentence(tmp_path, content, sa
     path = tmp_path / "odd.txt"
     path.write_bytes(content)
     with pytest.raises(BadInput) as caught:
-        words.covered(WORDS, 4, str(path))
+        embedding.covered(WORDS, 4, str(path))
     assert str(caught.value).startswith("model.vectors: ") and str(path) in str(caught.value)
     assert all(word in str(caught.value) for word in said) and "\n" not in str(caught.value)
 
 
 def test_vectors_that_are_not_here_say_where_they_would_be_looked_for():
     with pytest.raises(BadInput, match=r"model\.vectors: 'glove\.6B\.100d' is not on this machine; .*vectors, or give"):
-        words.find("glove.6B.100d")
+        find("glove.6B.100d")
