@@ -12,10 +12,11 @@ from queue import SimpleQueue
 from types import TracebackType
 
 from engine.data import numbering
-from engine.data.numbering import Numbered
+from engine.data.numbering import Numbered, Numberer
 
 MOST = 16  # as many as one process can supply with texts, and then some
 ALONE = 16_000_000  # characters that this process numbers itself first, in about the time that others take to start
+OURSELVES, NOBODY = -1, -2  # who numbered; nobody's numbers hold for a single chunk
 
 
 def cores() -> int:
@@ -33,9 +34,10 @@ class Crew:
     def __init__(self, max_tokens: int, size: int | None = None, alone: int = ALONE) -> None:
         self._max_tokens = max_tokens
         self._size = cores() if size is None else size
+        self._own = Numberer(max_tokens)
         self._alone = alone if self._size > 1 else float("inf")
         self._members: list[_Member] = []
-        self._idle: SimpleQueue[_Member] = SimpleQueue()
+        self._idle: SimpleQueue[int] = SimpleQueue()
         self._threads = ThreadPoolExecutor(max(1, self._size), "crew")
         self._closed = False
 
@@ -52,14 +54,17 @@ class Crew:
         for member in self._members:
             member.bury()
 
-    def number(self, chunks: Iterable[list[str]]) -> Iterator[Numbered]:
-        """Each chunk numbered, in order. At most two chunks a process are under way, however many there are."""
-        under_way: deque[Future[Numbered]] = deque()
+    def number(self, chunks: Iterable[list[str]]) -> Iterator[tuple[int, Numbered]]:
+        """Each chunk in order, and whose numbers it is in; those of one who numbers come in the order it made them.
+
+        At most two chunks a process are under way, however many there are.
+        """
+        under_way: deque[Future[tuple[int, Numbered]]] = deque()
         for texts in chunks:
             lines = numbering.joined(texts)
             if self._alone > 0:
                 self._alone -= len(lines)
-                yield numbering.number(lines, self._max_tokens)
+                yield OURSELVES, self._own.number(lines)
                 continue
             if not self._members:
                 self._start()
@@ -71,19 +76,19 @@ class Crew:
 
     def _start(self) -> None:
         self._members = [_Member(self._max_tokens) for _ in range(self._size)]
-        for member in self._members:
-            self._idle.put(member)
+        for who in range(self._size):
+            self._idle.put(who)
 
-    def _ask(self, lines: str) -> Numbered:
-        member = self._idle.get()  # there are as many as threads
+    def _ask(self, lines: str) -> tuple[int, Numbered]:
+        who = self._idle.get()  # there are as many as threads
         try:
             with suppress(OSError, EOFError):
-                return member.ask(lines)
+                return who, self._members[who].ask(lines)
         finally:
-            self._idle.put(member)
+            self._idle.put(who)
         if self._closed:
             raise CancelledError
-        return numbering.number(lines, self._max_tokens)
+        return NOBODY, Numberer(self._max_tokens).number(lines)
 
 
 class _Member:

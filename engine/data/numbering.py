@@ -10,7 +10,6 @@ import socket
 import struct
 import sys
 from array import array
-from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
@@ -36,7 +35,7 @@ _ANSWER = struct.Struct("<QQQQ")  # bytes of words, of ids, of lengths that foll
 
 
 class Numbered(NamedTuple):
-    """Texts as numbers of words: number n is `words[n]`, in order of first sight.
+    """Some texts as numbers of words. `words` are those that the same `Numberer` had not met before, in order.
 
     `ids` holds the texts one after another, `lengths` how many ids each has; both are uint32. `cut` counts those
     that had more.
@@ -48,24 +47,42 @@ class Numbered(NamedTuple):
     cut: int
 
 
+class Numberer:
+    """Numbers words from 0 in order of first sight, through all the texts it is given; up to `max_tokens` of each."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self._max_tokens = max_tokens
+        self._seen = _Seen()
+
+    def number(self, lines: str) -> Numbered:
+        """Each line is a text; one without words is one unknown word."""
+        ids, lengths, cut = array("I"), array("I"), 0
+        for line in _normalised(lines).split("\n"):
+            words = line.split(None, self._max_tokens) or [UNKNOWN]
+            if len(words) > self._max_tokens:
+                words.pop()  # the rest of the line
+                cut += 1
+            ids.extend(map(self._seen.__getitem__, words))
+            lengths.append(len(words))
+        fresh, self._seen.fresh = self._seen.fresh, []
+        return Numbered(fresh, ids.tobytes(), lengths.tobytes(), cut)
+
+
+class _Seen(dict[str, int]):
+    """Word -> number; a new word gets the next one, and is put among the `fresh`."""
+
+    def __init__(self) -> None:
+        self.fresh: list[str] = []
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = len(self)
+        self.fresh.append(word)
+        return number
+
+
 def joined(texts: Iterable[str]) -> str:
     """The texts as lines. A newline inside a text becomes another white space, which parts words just as well."""
     return "\n".join([text.replace("\n", "\r") for text in texts])
-
-
-def number(lines: str, max_tokens: int) -> Numbered:
-    """Number the words of each line, up to `max_tokens` of them; a line without words is one unknown word."""
-    seen: defaultdict[str, int] = defaultdict()
-    seen.default_factory = seen.__len__
-    ids, lengths, cut = array("I"), array("I"), 0
-    for line in _normalised(lines).split("\n"):
-        words = line.split(None, max_tokens) or [UNKNOWN]
-        if len(words) > max_tokens:
-            words.pop()  # the rest of the line
-            cut += 1
-        ids.extend(map(seen.__getitem__, words))
-        lengths.append(len(words))
-    return Numbered(list(seen), ids.tobytes(), lengths.tobytes(), cut)
 
 
 def _normalised(lines: str) -> str:
@@ -77,21 +94,22 @@ def _normalised(lines: str) -> str:
 
 
 def ask(other: socket.socket, lines: str) -> Numbered:
-    """Have another process number some lines. Raises OSError or EOFError where it is gone."""
+    """Have the `Numberer` of another process number some lines. Raises OSError or EOFError where it is gone."""
     text = lines.encode("utf-8", "surrogatepass")  # JSON may hold half a surrogate pair
     other.sendall(_QUESTION.pack(len(text)))
     other.sendall(text)
     *sizes, cut = _ANSWER.unpack(_receive(other, _ANSWER.size))
     words, ids, lengths = (bytes(_receive(other, size)) for size in sizes)
-    return Numbered(words.decode("utf-8", "surrogatepass").split("\n"), ids, lengths, cut)
+    return Numbered(words.decode("utf-8", "surrogatepass").split("\n") if words else [], ids, lengths, cut)
 
 
 def answer(other: socket.socket, max_tokens: int) -> None:
     """Number what the other side sends until it is gone, even killed: then the connection ends."""
+    numberer = Numberer(max_tokens)
     with suppress(OSError, EOFError):
         while True:
             (size,) = _QUESTION.unpack(_receive(other, _QUESTION.size))
-            words, ids, lengths, cut = number(_receive(other, size).decode("utf-8", "surrogatepass"), max_tokens)
+            words, ids, lengths, cut = numberer.number(_receive(other, size).decode("utf-8", "surrogatepass"))
             told = "\n".join(words).encode("utf-8", "surrogatepass")
             other.sendall(_ANSWER.pack(len(told), len(ids), len(lengths), cut))
             other.sendall(told + ids + lengths)

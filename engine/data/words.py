@@ -2,29 +2,27 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from engine.data.corpus import Corpus
-from engine.data.crew import Crew
+from engine.data.crew import NOBODY, Crew
 from engine.data.encoding import SPECIALS, UNK, Encoded, Texts, compact
+from engine.data.numbering import Numbered
 from engine.data.reader import Reader
 from engine.errors import BadInput
 
-
-class _Chunk(NamedTuple):
-    """Some texts of a part. Token i is word `words[ids[i]]`, a number that holds for the whole corpus."""
-
-    words: np.ndarray  # int32
-    ids: np.ndarray  # uint16, or uint32 in a chunk of more words
-    lengths: np.ndarray  # [texts] int64
+_SLICE = 1_000_000  # ids that are counted or made final at a time
 
 
 class _Part(NamedTuple):
-    chunks: list[_Chunk]
-    labels: "array[int]"
+    """A part of a corpus in ids that were given before the vocabulary was known."""
+
+    ids: "array[int]"  # uint32, all texts one after another
+    lengths: "array[int]"  # uint32, of each text
+    labels: "array[int]"  # int64
     cut: int
 
 
@@ -43,12 +41,12 @@ def encode(
     """
     from torchtext.vocab import Vocab  # with torch it takes seconds to import, and a cached dataset needs neither
 
-    seen: dict[str, int] = {}  # word -> its number before the vocabulary is known, in order of first sight
-    reader = Reader(source, progress, stop)
-    with crew(max_tokens) as numbering:
-        train = _read(reader, source.train, seen, numbering)
+    reader, numbering = Reader(source, progress, stop), _Numbering()
+    seen = numbering.seen
+    with crew(max_tokens) as members:
+        train = _read(reader, source.train, numbering, members)
         counts = _counts(train, len(seen))
-        test = _read(reader, source.test, seen, numbering)
+        test = _read(reader, source.test, numbering, members)
 
     # The words that are too rare are most of all words, and Vocab would sort them only to leave them out.
     frequent = {word: count for word, count in zip(seen, counts.tolist(), strict=False) if count >= min_count}
@@ -60,7 +58,6 @@ def encode(
         )
     # `or`: a text may spell out <pad>, which must not become padding.
     final = np.fromiter((vocab.stoi.get(word, UNK) or UNK for word in seen), compact(len(vocab.itos)), len(seen))
-    seen.clear()
     return Encoded(
         source.name,
         source.class_names,
@@ -72,40 +69,52 @@ def encode(
     )
 
 
-def _read(reader: Reader, pairs: Any, seen: dict[str, int], crew: Crew) -> _Part:
-    chunks, labels, cut = [], array("q"), 0
-    for numbered in crew.number(reader.chunks(pairs, labels)):
-        words = np.fromiter((seen.setdefault(word, len(seen)) for word in numbered.words), np.int32)
-        ids = np.frombuffer(numbered.ids, np.uint32)
-        chunks.append(
-            _Chunk(
-                words,
-                ids.astype(np.uint16) if len(words) <= 2**16 else ids,
-                np.frombuffer(numbered.lengths, np.uint32).astype(np.int64),
-            )
-        )
+class _Numbering:
+    """One numbering of words for all who number them, in order of first sight. Each of those has met other words."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, int] = {}
+        self._meant: dict[int, np.ndarray] = {}  # by who numbers: what their numbers are here
+
+    def of(self, who: int, numbered: Numbered) -> np.ndarray:
+        """The numbers here of some texts' words: uint32, as many as `numbered.ids`."""
+        new = np.fromiter((self.seen.setdefault(word, len(self.seen)) for word in numbered.words), np.uint32)
+        meant = np.concatenate([self._meant.get(who, new[:0]), new])
+        if who != NOBODY:
+            self._meant[who] = meant
+        return meant[np.frombuffer(numbered.ids, np.uint32)]
+
+
+def _read(reader: Reader, pairs: Iterable[tuple[str, int]], numbering: _Numbering, crew: Crew) -> _Part:
+    ids, lengths, labels, cut = array("I"), array("I"), array("q"), 0
+    for who, numbered in crew.number(reader.chunks(pairs, labels)):
+        ids.frombytes(numbering.of(who, numbered).tobytes())
+        lengths.frombytes(numbered.lengths)
         cut += numbered.cut
-    return _Part(chunks, labels, cut)
+    return _Part(ids, lengths, labels, cut)
+
+
+def _slices(ids: np.ndarray) -> Iterator[slice]:
+    return (slice(at, at + _SLICE) for at in range(0, len(ids), _SLICE))
 
 
 def _counts(part: _Part, words: int) -> np.ndarray:
     """How often each word occurs."""
-    counts = np.zeros(words, np.int64)
-    for chunk in part.chunks:
-        counts[chunk.words] += np.bincount(chunk.ids, minlength=len(chunk.words))  # a chunk names a word once
-    return counts
+    ids = np.frombuffer(part.ids, np.uint32)
+    return sum((np.bincount(ids[some], minlength=words) for some in _slices(ids)), np.zeros(words, np.int64))
 
 
 def _texts(part: _Part, final: np.ndarray) -> Texts:
-    """The part in final ids. Its chunks are used up, so that it is never in memory twice."""
-    lengths = np.concatenate([[0], *(chunk.lengths for chunk in part.chunks)])
-    offsets = np.cumsum(lengths, dtype=np.int64)
-    tokens = np.empty(offsets[-1], final.dtype)
-    at = 0
-    part.chunks.reverse()
-    while part.chunks:
-        chunk = part.chunks.pop()
-        tokens[at : at + len(chunk.ids)] = final[chunk.words][chunk.ids]
-        at += len(chunk.ids)
+    """The part in final ids. They take the place of those they are made of, so that both are never in memory."""
+    before = np.frombuffer(part.ids, np.uint32)
+    after = np.frombuffer(part.ids, final.dtype, len(before))  # its slices never lie behind those of `before`
+    for some in _slices(before):
+        after[some] = final[before[some]]
+    count = len(before)
+    del before, after  # an array that is looked at cannot shrink
+    del part.ids[-(-count * final.itemsize // part.ids.itemsize) :]
+    tokens = np.frombuffer(part.ids, final.dtype, count)
     tokens.flags.writeable = False  # as those from the cache are
+    offsets = np.zeros(len(part.lengths) + 1, np.int64)
+    np.cumsum(part.lengths, out=offsets[1:])
     return Texts(tokens, offsets, np.array(part.labels, np.int64))
