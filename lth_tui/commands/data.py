@@ -22,11 +22,11 @@ def data_import(name: str, path: Path, json: output.Json = False) -> None:
 def data_fetch(name: str, json: output.Json = False) -> None:
     """Bring a dataset from the Hugging Face hub, at a pinned revision; it goes on where an earlier try broke off."""
     from engine.data import hub
-    from lth_tui import plain, tables
+    from lth_tui import tables
 
     try:
-        with tables.words().status(f"Fetching {plain.line(name)}", spinner="line") as status:
-            summary = hub.fetch(name, lambda words: status.update(tables.text(words)))
+        with tables.words().status("Fetching", spinner="line") as status:
+            summary = hub.fetch(name, lambda words: status.update(tables.text(f"{name}: {words}")))
     except KeyboardInterrupt:
         output.say("Interrupted; what came is kept, so the same command goes on from there.", "yellow")
         raise typer.Exit(output.INTERRUPTED) from None
