@@ -52,6 +52,15 @@ def spread(values: list[Any]) -> str:
     return f"{mean:.1f} ± {stdev(known):.1f}" if len(known) > 1 else f"{mean:.1f}"
 
 
+def nats(values: list[Any]) -> str:
+    """Mean and standard deviation over seeds of a cross-entropy: `0.281 ± 0.004`; `–` where nothing is known."""
+    known = [value for value in map(number, values) if value is not None]
+    if not known:
+        return "–"
+    mean = sum(known) / len(known)
+    return f"{mean:.3f} ± {stdev(known):.3f}" if len(known) > 1 else f"{mean:.3f}"
+
+
 def percent(fraction: object) -> str:
     """A fraction as percent with one decimal, `–` where it is not known."""
     known = share(fraction)
@@ -82,8 +91,17 @@ def duration(seconds: object) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
-def rounds(shown: dict[str, Any]) -> Table:
-    """Sparsity by arms, mean ± standard deviation of test accuracy over seeds, from `lth show --json`."""
+# What the table of rounds can show: the list in the JSON, and what stands under the table.
+METRICS = {
+    "accuracy": ("test_accuracy", "test accuracy in %"),
+    "macro-f1": ("test_macro_f1", "test macro-F1 in %"),
+    "loss": ("test_loss", "test cross-entropy in nats"),
+}
+
+
+def rounds(shown: dict[str, Any], metric: str = "accuracy") -> Table:
+    """Sparsity by arms, mean ± standard deviation of a metric over seeds, from `lth show --json`."""
+    values, worded = METRICS[metric][0], nats if metric == "loss" else spread
     arms = summary.arms_of(shown["spec"])
     made = table("round", "sparsity %", "weights left", right=("round", "sparsity %", "weights left"))
     for index, arm in enumerate(arms):
@@ -96,10 +114,10 @@ def rounds(shown: dict[str, Any]) -> Table:
         first = "dense" if "dense" in found else str(entry["round"])
         cells: list[Any] = [first, percent(entry["sparsity"]), left]
         if "dense" in found:
-            dense = Text(spread(found["dense"].get("test_accuracy", [])), style="bold")
+            dense = Text(worded(found["dense"].get(values, [])), style="bold")
             cells += [dense, *[""] * (len(arms) - 1)][: len(arms)]
         else:
-            cells += [spread(found.get(arm, {}).get("test_accuracy", [])) for arm in arms]
+            cells += [worded(found.get(arm, {}).get(values, [])) for arm in arms]
         seconds = [number(one) for metrics in found.values() for one in metrics.get("seconds", [])]
         made.add_row(*cells, duration(sum(one for one in seconds if one is not None)))
     return made
@@ -111,11 +129,15 @@ def curves(shown: dict[str, Any], width: int, height: int = 16) -> list[Text]:
     return [Text.assemble(*pieces) for pieces in chart.draw(found, dense, width, height)]
 
 
-def run(shown: dict[str, Any], width: int) -> RenderableType:
+def run(shown: dict[str, Any], width: int, metric: str = "accuracy") -> RenderableType:
     """One run whole: what it is, its rounds, chart and verdict."""
     parts: list[RenderableType] = [headline(shown), *facts(shown)]
     if shown["rounds"]:
-        parts += ["", rounds(shown), Text("test accuracy in %, mean ± standard deviation over seeds", style=QUIET)]
+        parts += [
+            "",
+            rounds(shown, metric),
+            Text(f"{METRICS[metric][1]}, mean ± standard deviation over seeds", style=QUIET),
+        ]
     drawn = curves(shown, width)
     if drawn:
         parts += ["", *drawn]

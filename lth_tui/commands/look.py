@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from engine.errors import unknown
 from lth_tui import output
 
 
@@ -30,7 +31,13 @@ def ls(
     return tables.out().print(tables.runs(found), soft_wrap=True)
 
 
-def show(run: output.Run, json: output.Json = False) -> None:
+def show(
+    run: output.Run,
+    metric: Annotated[
+        str, typer.Option("--metric", help="What the table shows: accuracy, macro-f1 or loss.")
+    ] = "accuracy",
+    json: output.Json = False,
+) -> None:
     """One run: its rounds, its chart, its verdict."""
     from engine import spec as specs
     from engine.record import rundir, summary
@@ -42,8 +49,10 @@ def show(run: output.Run, json: output.Json = False) -> None:
         return output.out(shown)
     from lth_tui import tables
 
+    if metric not in tables.METRICS:
+        raise unknown("--metric", metric, tables.METRICS)
     console = tables.out()
-    return console.print(tables.run(shown, console.width))
+    return console.print(tables.run(shown, console.width, metric))
 
 
 def watch(run: output.Run, json: output.Json = False) -> None:

@@ -8,7 +8,6 @@ import typer
 from engine import catalog, defaults
 from lth_tui import output
 
-
 _WORDS, _CLASSES = 50_002, 4  # what parameters are counted for: the default vocabulary and AG News' classes
 
 

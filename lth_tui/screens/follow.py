@@ -101,8 +101,11 @@ def _against(arms: list[str]) -> Cell:
     return ((one, colour), ("−", ""), (other, shade))
 
 
-def rows(look: Look) -> list[RoundRow]:
-    """Every planned round: what is known of it, what is training, and the sparsity it aims at."""
+METRICS = {"accuracy": "test_accuracy", "macro-F1": "test_macro_f1", "cross-entropy": "test_loss"}
+
+
+def rows(look: Look, metric: str = "accuracy") -> list[RoundRow]:
+    """Every planned round: one of METRICS, as far as known, what is training, and the sparsity it aims at."""
     view = look.view
     arms = summary.arms_of(view["spec"])
     known = {one["round"]: one for one in view["rounds"]}
@@ -117,7 +120,7 @@ def rows(look: Look) -> list[RoundRow]:
         aimed = None if rate is None else catalog.sparsity(rate, number)
         tone = "" if results else "dim"
         sparsity: Cell = [(words.sparsity(one.get("sparsity", aimed)), tone)]
-        values = [_accuracy(results.get(arm), number, arm, look, diverged) for arm in ("dense", *arms)]
+        values = [_value(results.get(arm), number, arm, look, diverged, metric) for arm in ("dense", *arms)]
         made.append(
             RoundRow(
                 number,
@@ -125,7 +128,7 @@ def rows(look: Look) -> list[RoundRow]:
                     [("▸ " if number == at else "", "live"), (str(number), tone)],
                     sparsity,
                     *values,
-                    _difference(results),
+                    _difference(results, metric),
                     [(_time(results), "dim")],
                 ),
             )
@@ -138,13 +141,14 @@ def _rate(spec: dict[str, Any]) -> float | None:
     return words.share(schedule.get("rate")) if isinstance(schedule, dict) else None
 
 
-def _accuracy(result: dict[str, list] | None, number: int, arm: str, look: Look, diverged: set) -> Cell:
-    """`90.51 ±0.12` over the seeds known so far; or how far it is, or that it will come."""
-    known = [value for value in (result or {}).get("test_accuracy", []) if value is not None]
+def _value(result: dict[str, list] | None, number: int, arm: str, look: Look, diverged: set, metric: str) -> Cell:
+    """`90.51 ±0.12` over the seeds known so far, a cross-entropy in nats; how far it is; or that it will come."""
+    known = [value for value in (result or {}).get(METRICS[metric], []) if value is not None]
     if known:
-        spread = f" ±{100 * stdev(known):.2f}" if len(known) > 1 else ""
-        mean = chart.mean(known)
-        return [(words.percent(mean, 2), "strong" if arm in ("ticket", "dense") else ""), (spread, "dim")]
+        factor, digits = (1, 3) if metric == "cross-entropy" else (100, 2)
+        spread = f" ±{factor * stdev(known):.{digits}f}" if len(known) > 1 else ""
+        mean = sum(known) / len(known)
+        return [(f"{factor * mean:.{digits}f}", "strong" if arm in ("ticket", "dense") else ""), (spread, "dim")]
     if (number, arm) in look.live:
         return [(look.live[number, arm], "live")]
     if (number, arm) in diverged:
@@ -152,12 +156,13 @@ def _accuracy(result: dict[str, list] | None, number: int, arm: str, look: Look,
     return [("·" if (number == 0) == (arm == "dense") else "", "dim")]
 
 
-def _difference(results: dict[str, dict[str, list]]) -> Cell:
-    """Ticket minus reinit in points, over the seeds that have both."""
-    both = zip(*(results.get(arm, {}).get("test_accuracy", []) for arm in ("ticket", "reinit")), strict=False)
+def _difference(results: dict[str, dict[str, list]], metric: str) -> Cell:
+    """Ticket minus reinit, in points or nats, over the seeds that have both."""
+    both = zip(*(results.get(arm, {}).get(METRICS[metric], []) for arm in ("ticket", "reinit")), strict=False)
     gaps = [ticket - reinit for ticket, reinit in both if ticket is not None and reinit is not None]
     mean = chart.mean(gaps)
-    return "" if mean is None else f"{100 * mean:+.2f}".replace("-", "−")
+    factor, digits = (1, 3) if metric == "cross-entropy" else (100, 2)
+    return "" if mean is None else f"{factor * mean:+.{digits}f}".replace("-", "−")
 
 
 def _time(results: dict[str, dict[str, list]]) -> str:

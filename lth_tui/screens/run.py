@@ -35,6 +35,7 @@ class RunScreen(Screen[None]):
         Binding("s", "stop", "Stop"),
         Binding("l", "log", "Log"),
         Binding("c", "chart", "Chart/table"),
+        Binding("m", "metric", "Accuracy/F1/loss"),
     ]
 
     app: "LthApp"
@@ -54,6 +55,7 @@ class RunScreen(Screen[None]):
         self._looking = False
         self._head: object = None
         self._wants_chart = False
+        self._metric = "accuracy"
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs", self.run_path.name)
@@ -96,7 +98,7 @@ class RunScreen(Screen[None]):
         arms = summary.arms_of(self.look.view["spec"])
         table = self.query_one("#rounds", Table)
         table.set_columns(follow.columns(arms))
-        table.show(follow.rows(self.look))
+        table.show(follow.rows(self.look, self._metric))
         self.query_one("#curves", Curves).show(self.look.view["rounds"], arms)
         self.call_after_refresh(self._arrange)  # once the head has its height
 
@@ -148,7 +150,8 @@ class RunScreen(Screen[None]):
         names = " × ".join(plain.line(summary.named(spec, part) or "?", 40) for part in ("model", "data", "schedule"))
         device = view["machine"]["device"]
         on = f" · on {plain.line(device, 20)}" if device else ""
-        return f"{names} · {words.count(len(view['seeds']), 'seed')}{on}"
+        metric = "" if self._metric == "accuracy" else f" · table shows test {self._metric}"
+        return f"{names} · {words.count(len(view['seeds']), 'seed')}{on}{metric}"
 
     def _doing(self, look: follow.Look) -> str:
         status, view = look.status, look.view
@@ -209,6 +212,12 @@ class RunScreen(Screen[None]):
 
     def action_log(self) -> None:
         self.app.push_screen(LogScreen(self.run_path))
+
+    def action_metric(self) -> None:
+        """The table's next metric; accuracy comes round again."""
+        names = list(follow.METRICS)
+        self._metric = names[(names.index(self._metric) + 1) % len(names)]
+        self._show()
 
     def action_chart(self) -> None:
         self._wants_chart = not self._wants_chart

@@ -45,9 +45,9 @@ class Story:
     def epoch(self, seed: int, number: int, arm: str, epoch: int) -> None:
         self.log.append("epoch", seed=seed, round=number, arm=arm, epoch=epoch, epochs=3, sparsity=0.0)
 
-    def trained(self, seed: int, number: int, arm: str, accuracy: float) -> None:
+    def trained(self, seed: int, number: int, arm: str, accuracy: float, **more: float) -> None:
         sparsity = 1 - 0.8**number
-        fields = {"sparsity": sparsity, "test_accuracy": accuracy, "seconds": 2.0, "best_epoch": 2}
+        fields = {"sparsity": sparsity, "test_accuracy": accuracy, "seconds": 2.0, "best_epoch": 2, **more}
         self.log.append("trained", seed=seed, round=number, arm=arm, **fields)
 
 

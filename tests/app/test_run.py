@@ -127,3 +127,16 @@ async def test_many_arms_drop_columns_instead_of_breaking_the_table(runs: Path) 
         assert all(len(line.rstrip()) <= 80 for line in shown(pilot.app).splitlines())
         await pilot.resize_terminal(200, 24)
         await sees(pilot, "reinit", "shuffle")
+
+
+async def test_the_table_shows_macro_f1_and_loss_on_asking(runs: Path) -> None:
+    story = Story(runs, "running")
+    story.trained(0, 0, "dense", 0.8712, test_macro_f1=0.8511, test_loss=0.4321)
+    async with LthApp(run=story.run).run_test(size=(120, 40), notifications=True) as pilot:
+        await sees(pilot, "87.12")
+        await pilot.press("m")
+        await sees(pilot, "85.11", "table shows test macro-F1")
+        await pilot.press("m")
+        await sees(pilot, "0.432", "table shows test cross-entropy")
+        await pilot.press("m")
+        await sees(pilot, "87.12")

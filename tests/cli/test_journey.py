@@ -78,6 +78,16 @@ def test_each_cell_of_the_table_is_the_mean_over_seeds_in_percent(finished):
             assert f"{100 * mean:.1f} ±" in words
 
 
+def test_show_has_macro_f1_and_loss_for_every_arm_on_asking(finished):
+    shown = call("show", finished.name, "--json").json
+    for metric, name, factor, digits in (("macro-f1", "test_macro_f1", 100, 1), ("loss", "test_loss", 1, 3)):
+        words = call("show", finished.name, "--metric", metric).out
+        for entry in shown["rounds"]:
+            for metrics in entry["arms"].values():
+                assert f"{factor * sum(metrics[name]) / 3:.{digits}f} ±" in words
+    assert "macro-f1" in one_sentence(call("show", finished.name, "--metric", "macro"))
+
+
 def test_show_and_ls_follow_a_detached_run_from_its_first_moment_to_its_last(news):
     began = lth(*run_arguments("training.epochs=400"), "--detach", "--json")
     assert began.code == 0, began.err
