@@ -14,17 +14,10 @@ from engine.data.encoding import Encoded, Texts, compact
 from engine.data.reader import Reader
 from engine.errors import BadInput
 
-# All that decides what a tokenizer does and how much of a text its model reads; never the weights.
-_FILES = (
-    "config.json",
-    "tokenizer*.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab*.json",
-    "vocab*.txt",
-    "merges.txt",
-    "*.model",
-)
+# All that decides what a tokenizer does and how much of a text its model reads; never the weights. Without one of the
+# first, transformers makes up a tokenizer that knows no word.
+_PIECES = ("tokenizer.json", "vocab*.json", "vocab*.txt", "*.model")
+_FILES = (*_PIECES, "config.json", "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
 # Their positions count from behind that of the padding, as in the RoBERTa of fairseq.
 _RESERVING = ("roberta", "camembert", "longformer", "mpnet", "data2vec-text", "luke", "ibert", "xmod", "esm")
 _UNLIMITED = 10**9
@@ -32,16 +25,17 @@ _UNLIMITED = 10**9
 
 def fingerprint(checkpoint: Path) -> str:
     """A hash of the files that a tokenizer is made of, wherever they lie. Raises BadInput where there are none."""
-    files = sorted({file for pattern in _FILES for file in checkpoint.glob(pattern)})
+    if not any(file for pattern in _PIECES for file in checkpoint.glob(pattern)):
+        raise BadInput(f"model.checkpoint: {checkpoint} holds no tokenizer; give the folder of a transformers model.")
     digest = blake2b(digest_size=16)
     try:
-        for file in files:
+        for file in sorted({file for pattern in _FILES for file in checkpoint.glob(pattern)}):
             content = file.read_bytes()
             digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
     except OSError as error:
-        raise BadInput(f"model.checkpoint: {error.filename} cannot be read ({error.strerror}).") from None
-    if not files:
-        raise BadInput(f"model.checkpoint: {checkpoint} holds no tokenizer; give the folder of a transformers model.")
+        raise BadInput(
+            f"model.checkpoint: {error.filename} cannot be read ({error.strerror}); check the file and its rights."
+        ) from None
     return digest.hexdigest()
 
 
@@ -79,7 +73,7 @@ def encode(
         chunks, lengths, labels, cut = [], array("q", [0]), array("q"), 0
         for texts in reader.chunks(pairs, labels):
             ids = array("i")
-            for found in backend.encode_batch_fast(texts):
+            for found in backend.encode_batch_fast([_whole(text) for text in texts]):
                 ids.extend(found.ids or nothing)
                 lengths.append(len(found.ids) or 1)
                 cut += bool(found.overflowing)
@@ -92,6 +86,11 @@ def encode(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     (train, train_cut), (test, test_cut) = part(source.train), part(source.test)
     return Encoded(source.name, source.class_names, vocabulary, source.note, train, test, train_cut + test_cut)
+
+
+def _whole(text: str) -> str:
+    """The text with a question mark for each half of a surrogate pair, which JSON may hold and Rust does not take."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _tokenizer(checkpoint: Path) -> tuple[Any, int]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from statistics import median
 
-from engine.data import corpus, encoding
+from engine.data import corpus, encoding, words
 from engine.spec import compose
 from tests.bench import made
 from tests.bench.figures import Figure, at_most, interleaved, spread, timed
@@ -17,19 +17,19 @@ def run(texts: int = 20_000, repeats: int = 3) -> list[Figure]:
     spec = compose("cnn", "ag_news").data
     with made.own_folders() as folder:
         made.news_csv(folder / "data" / "ag_news", texts * 4 // 5, texts - texts * 4 // 5)
-        source = corpus.read("ag_news")
+        source = corpus.read(spec)
         tokenise = get_tokenizer("basic_english")
 
         def twice() -> None:
             counts: Counter[str] = Counter()
-            for text in source.train_texts:
+            for text, _ in source.train:
                 counts.update(tokenise(text))
             vocab = Vocab(counts, max_size=spec.vocabulary_size, min_freq=spec.min_count)
-            for text in [*source.train_texts, *source.test_texts]:
+            for text, _ in [*source.train, *source.test]:
                 [vocab.stoi[word] for word in tokenise(text)]
 
         limits = spec.max_tokens, spec.vocabulary_size, spec.min_count
-        found = interleaved({"encode": timed(lambda: encoding.encode(source, *limits)), "twice": timed(twice)}, repeats)
+        found = interleaved({"encode": timed(lambda: words.encode(source, *limits)), "twice": timed(twice)}, repeats)
         (first,) = timed(lambda: encoding.load(spec))()
         cached = [seconds for _ in range(5) for seconds in timed(lambda: encoding.load(spec))()]
     encode, plain, again = median(found["encode"]), median(found["twice"]), median(cached)

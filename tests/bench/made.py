@@ -89,6 +89,31 @@ def news_csv(folder: Path, train: int, test: int, words: int = 50_000) -> Path:
     return folder
 
 
+def reviews_csv(folder: Path, train: int, test: int, words: int = 100_000) -> Path:
+    """A dataset in the format of Yelp polarity: reviews of 10 to 1,100 words, the mean near 150; half of all different
+    words occur once, as in any large collection, so that a vocabulary has something to leave out."""
+    random = np.random.default_rng(0)
+    lexicon = [_word(number) for number in range(words)]
+    forms = [*lexicon, *(f"{word}," for word in lexicon), *(f"{word}." for word in lexicon)]
+    folder.mkdir(parents=True)
+    for part, count in (("train", train), ("test", test)):
+        with (folder / f"{part}.csv").open("w", newline="") as file:
+            rows = csv.writer(file, quoting=csv.QUOTE_ALL)
+            for start in range(0, count, 1000):
+                sizes = np.clip(random.lognormal(4.65, 0.85, min(1000, count - start)), 10, 1100).astype(np.int64)
+                ranks = _ids(random, int(sizes.sum()), words)
+                form = np.minimum(random.geometric(0.93, len(ranks)) - 1, 2)
+                drawn = [forms[number] for number in (ranks + form * words).tolist()]
+                for rare in np.flatnonzero(random.random(len(ranks)) < 0.006).tolist():
+                    drawn[rare] = forms[random.integers(words)] + forms[random.integers(words)]
+                at = 0
+                for number, size in enumerate(sizes.tolist()):
+                    said = " ".join(drawn[at : at + size]).capitalize()
+                    rows.writerow([(start + number) % 2 + 1, said.replace(". ", '.\\n\\n"', 1)])
+                    at += size
+    return folder
+
+
 @cache
 def _checkpoint() -> str:
     """A small BERT of random weights, in a temporary folder that goes with the process."""

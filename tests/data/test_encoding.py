@@ -17,6 +17,7 @@ from engine.data.corpus import Corpus
 from engine.errors import BadInput
 from engine.places import encoded_root
 from engine.spec import DataSpec
+from tests.data.same import same
 
 _tokenise = get_tokenizer("basic_english")
 
@@ -35,20 +36,6 @@ def _slow(source: Corpus, max_tokens: int, vocabulary_size: int, min_count: int)
 
 def _ids(texts: encoding.Texts) -> list[list[int]]:
     return [texts.tokens[a:b].tolist() for a, b in zip(texts.offsets[:-1], texts.offsets[1:], strict=True)]
-
-
-def _equal(one: encoding.Encoded, other: encoding.Encoded) -> bool:
-    return (one.name, one.class_names, one.vocabulary, one.note, one.cut) == (
-        other.name,
-        other.class_names,
-        other.vocabulary,
-        other.note,
-        other.cut,
-    ) and all(
-        np.array_equal(getattr(a, field), getattr(b, field)) and getattr(a, field).dtype == getattr(b, field).dtype
-        for a, b in ((one.train, other.train), (one.test, other.test))
-        for field in ("tokens", "offsets", "labels")
-    )
 
 
 @pytest.mark.parametrize("limits", [(400, 50_000, 2), (12, 300, 1), (1, 50_000, 1), (60, 20, 9)])
@@ -114,7 +101,7 @@ _SPEC = DataSpec(name="ag_news", min_count=1)
 def test_what_comes_from_the_cache_equals_what_went_in(ag_news, encodings):
     said: list[str] = []
     first, again = encoding.load(_SPEC, said.append), encoding.load(_SPEC, said.append)
-    assert _equal(first, again) and len(encodings) == 1
+    assert same(first, again) and len(encodings) == 1
     assert said == ["reading ag_news", "encoding ag_news"], "what is cached takes no time worth a word"
     assert not first.train.tokens.flags.writeable and not again.train.tokens.flags.writeable
     assert again.train.labels.flags.writeable, "torch.from_numpy warns of arrays that are not"
@@ -124,13 +111,13 @@ def test_what_comes_from_the_cache_equals_what_went_in(ag_news, encodings):
 def test_another_setting_is_encoded_anew(ag_news, encodings, change):
     first = encoding.load(_SPEC)
     other = encoding.load(_SPEC.model_copy(update=change))
-    assert len(encodings) == 2 and not _equal(first, other)
-    assert _equal(encoding.load(_SPEC), first) and len(encodings) == 2
+    assert len(encodings) == 2 and not same(first, other)
+    assert same(encoding.load(_SPEC), first) and len(encodings) == 2
 
 
 @pytest.mark.parametrize("change", [{"valid_fraction": 0.5}, {"train_size": 8}])
 def test_what_only_decides_the_split_is_not_encoded_anew(ag_news, encodings, change):
-    assert _equal(encoding.load(_SPEC), encoding.load(_SPEC.model_copy(update=change))) and len(encodings) == 1
+    assert same(encoding.load(_SPEC), encoding.load(_SPEC.model_copy(update=change))) and len(encodings) == 1
 
 
 def test_changed_files_and_other_versions_are_encoded_anew(ag_news, encodings, monkeypatch):
@@ -138,7 +125,7 @@ def test_changed_files_and_other_versions_are_encoded_anew(ag_news, encodings, m
     changed = (ag_news / "test.csv").read_text().replace("words", "verbs")
     (ag_news / "test.csv").write_text(changed)  # as long as before, but later
     os.utime(ag_news / "test.csv", ns=(0, 1))
-    assert not _equal(encoding.load(_SPEC), first) and len(encodings) == 2
+    assert not same(encoding.load(_SPEC), first) and len(encodings) == 2
     monkeypatch.setattr(encoding, "version", lambda _: "0.7.0")
     encoding.load(_SPEC)
     monkeypatch.setattr(encoding, "_FORMAT", encoding._FORMAT + 1)
@@ -155,39 +142,19 @@ def test_a_damaged_cache_is_made_again(ag_news, encodings, damage):
     flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
     path.unlink()  # a new file: the old one is mapped
     path.write_bytes({"flipped": flipped, "cut": whole[:middle], "emptied": b""}[damage])
-    assert _equal(encoding.load(_SPEC), first) and len(encodings) == 2
+    assert same(encoding.load(_SPEC), first) and len(encodings) == 2
     assert path.read_bytes() == whole
 
 
 def test_without_a_place_for_the_cache_the_dataset_is_encoded_each_time(ag_news, encodings, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr("engine.data.cache.encoded_root", lambda: tmp_path / "file")
-    assert _equal(encoding.load(_SPEC), encoding.load(_SPEC)) and len(encodings) == 2
+    assert same(encoding.load(_SPEC), encoding.load(_SPEC)) and len(encodings) == 2
 
 
 def test_a_dataset_that_is_not_here_is_refused():
     with pytest.raises(BadInput, match="ag_news is not on this machine"):
         encoding.load(_SPEC)
-
-
-def test_two_processes_that_prepare_at_once_both_get_it(ag_news, tmp_path):
-    code = f"""
-import sys, time, torchtext.vocab
-from pathlib import Path
-from engine.data import encoding
-from engine.spec import DataSpec
-Path({str(tmp_path)!r}, sys.argv[1]).touch()
-while not (Path({str(tmp_path)!r}, "0").exists() and Path({str(tmp_path)!r}, "1").exists()):
-    time.sleep(0.001)
-for round in range(20):
-    got = encoding.load(DataSpec(name="ag_news", min_count=1, max_tokens=5 + round))
-    print(got.vocabulary, got.train.tokens.tolist(), got.test.tokens.tolist(), got.cut)
-"""
-    two = [subprocess.Popen([sys.executable, "-c", code, n], stdout=subprocess.PIPE, text=True) for n in "01"]
-    said = [process.communicate(timeout=120)[0] for process in two]
-    assert [process.returncode for process in two] == [0, 0]
-    assert said[0] == said[1] and len(said[0].splitlines()) == 20
-    assert len(list(encoded_root().iterdir())) == 20, "one cache a setting, and no torn leftovers"
 
 
 def test_a_cached_dataset_is_loaded_without_torch(ag_news):
@@ -209,7 +176,7 @@ def test_ag_news_is_encoded_as_torchtext_would_and_loaded_in_no_time(real_data, 
     start = time.perf_counter()
     again = encoding.load(spec)
     assert time.perf_counter() - start < 0.5
-    assert _equal(first, again) and (len(again.train), len(again.test)) == (38_124, 7_600)
+    assert same(first, again) and (len(again.train), len(again.test)) == (38_124, 7_600)
     assert float(np.mean(again.test.tokens == encoding.UNK)) < 0.03 and again.train.tokens.dtype == np.uint16
 
     texts = [text for text, _ in corpus.read(spec).test]
