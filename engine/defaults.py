@@ -27,6 +27,7 @@ _RECURRENT: Mapping[str, Settings] = {
         "training.max_norm": 1.0,
         "data.max_tokens": 200,
     },
+    "pydoc": {"training.learning_rate": 3e-3},
     "ag_news": {"training.epochs": 3, "training.batch_size": 64},
     "imdb": {"training.epochs": 4, "training.batch_size": 64},
 }
@@ -58,6 +59,8 @@ DEFAULTS: Mapping[str, Mapping[str, Settings]] = {
         },
         "pydoc": {"training.learning_rate": 3e-3},
         "ag_news": {"training.epochs": 3, "training.batch_size": 64},
+        "imdb": {"training.epochs": 3},
+        "sst2": {"training.epochs": 4, "data.min_count": 1, "model.embedding_dropout": 0.5},
     },
     "rnn": _RECURRENT,
     "lstm": _RECURRENT,

@@ -79,7 +79,7 @@ class ScheduleSpec(_Strict):
     criterion: str = Field(description=f"what is unimportant: {', '.join(catalog.CRITERIA)}")
     scope: Literal["layerwise", "global"] = Field(description="rank weights inside each layer, or all together")
     rate: _Rate = Field(description="share of the surviving weights pruned each round")
-    rounds: int = Field(ge=1, le=1000, description="pruning rounds after the dense one")
+    rounds: int = Field(ge=0, le=1000, description="pruning rounds after the dense one; 0 trains that alone")
     rewind: Literal["init"] = Field(description="the step of dense training whose weights a ticket starts from")
     prunable: Annotated[tuple[_Kind, ...], BeforeValidator(_listed)] = Field(
         min_length=1, description="kinds of parameters that may be pruned"

@@ -196,6 +196,8 @@ def verdict(seeds: Sequence[int], rounds: Sequence[dict[str, Any]], arms: Sequen
     }
     names = ", ".join(map(str, left_out))
     without = f" Left out, since a training is missing or diverged: seed {names}." if left_out else ""
+    if rounds and all(r["round"] == 0 for r in rounds):
+        return base | {"sentence": "No verdict: only the dense network was trained."}
     if used < 3 or not len(results.sparsity):
         few = f"{used} seed{'' if used == 1 else 's'}"
         return base | {"sentence": f"No verdict: {few} cannot tell a ticket from luck; 3 or more can.{without}"}

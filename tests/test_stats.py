@@ -403,3 +403,10 @@ def test_where_there_is_no_ticket_hardly_one_is_claimed(gap_dense, gap_reinit, s
 def test_where_there_is_a_ticket_it_is_mostly_found():
     assert claims(300, 0.0, 0.5, seeds=3) >= 0.7
     assert claims(300, 0.0, 0.5, seeds=5) >= 0.95
+
+
+def test_a_run_of_the_dense_network_alone_has_no_verdict_and_says_why():
+    dense = {"round": 0, "sparsity": 0.0, "arms": {"dense": {"test_accuracy": [0.9, 0.91, 0.89]}}}
+    found = stats.verdict([0, 1, 2], [dense], ["ticket"], 0.01)
+    assert found["winning_ticket"] is None
+    assert found["sentence"] == "No verdict: only the dense network was trained."
