@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 _ROWS = 4096  # read and written at a time
+_READ = (".parquet", ".jsonl")
 
 
 def fetch(name: str, progress: Progress = lambda _: None) -> store.Summary:
@@ -82,8 +83,8 @@ def _resolve(name: str, hub: "Hub") -> tuple[str, dict[str, list[str]]]:
     root = f"hf://datasets/{hub.repository}@{commit}/"
     wanted = {split: [str(file).removeprefix(root) for file in given.get(split, ())] for split in (hub.train, hub.test)}
     for split, files in wanted.items():
-        if not files or not all(file.endswith(".parquet") for file in files):
-            what = "other files than parquet" if files else "no files"
+        if not files or not all(file.endswith(_READ) for file in files):
+            what = "other files than parquet and jsonl" if files else "no files"
             raise BadInput(
                 f"dataset: {hub.repository} has {what} for its split {split!r}; bring the files with: "
                 f"lth data import {name} PATH."
@@ -115,19 +116,28 @@ def _write(name: str, hub: "Hub", files: list[Path], target: Path, progress: Pro
     rows = 0
     with parquet.ParquetWriter(target, schema) as writer:
         for file in files:
-            read = parquet.ParquetFile(file)
-            names = read.schema_arrow.names
-            if missing := [column for column in columns if column not in names]:
-                raise BadInput(
-                    f"dataset: {hub.repository} has no column {missing[0]!r} ({', '.join(names)} instead); {by_hand}"
-                )
-            kind = read.schema_arrow.field(hub.label).type
+            found, batches = _opened(file, columns)
+            if missing := [column for column in columns if column not in found.names]:
+                there = ", ".join(found.names)
+                raise BadInput(f"dataset: {hub.repository} has no column {missing[0]!r} ({there} instead); {by_hand}")
+            kind = found.field(hub.label).type
             if not pa.types.is_integer(kind):
                 raise BadInput(f"dataset: {hub.repository} has labels of type {kind}, not whole numbers; {by_hand}")
-            for batch in read.iter_batches(_ROWS, columns=columns):
+            for batch in batches:
                 writer.write_batch(batch.select(columns).cast(schema))
                 rows += len(batch)
                 progress(f"reading {target.stem}: {rows:,} texts")
+
+
+def _opened(file: Path, columns: list[str]) -> tuple[Any, Iterator[Any]]:
+    """The schema of a file of the hub, and these of its columns, batch by batch."""
+    from pyarrow import json, parquet
+
+    if file.suffix == ".parquet":
+        read = parquet.ParquetFile(file)
+        return read.schema_arrow, read.iter_batches(_ROWS, columns=columns)
+    table = json.read_json(file)  # in memory: what is published so is small
+    return table.schema, (batch.select(columns) for batch in table.to_batches(_ROWS))
 
 
 def _failed(name: str, hub: "Hub", error: Exception) -> BadInput:
