@@ -11,7 +11,18 @@ from types import ModuleType
 import pytest
 import torch
 
-from tests.bench import command_line, datasets, gpu, gpu_agreement, gpu_pace, gpu_summary, ordinary, records, steps
+from tests.bench import (
+    command_line,
+    datasets,
+    gpu,
+    gpu_agreement,
+    gpu_pace,
+    gpu_summary,
+    ordinary,
+    records,
+    scale,
+    steps,
+)
 from tests.bench.figures import ROOT, times_as_long
 from tests.bench.pace import Watch, built, composed
 
@@ -51,8 +62,9 @@ def test_without_cuda_the_gpu_check_says_so_in_one_sentence_and_ends_well(tmp_pa
         (steps, {"vocabulary": 300, "shapes": ((12, 2, 1),), "warm_up": 1}),
         (datasets, {"texts": 200, "repeats": 1}),
         (records, {"processes": 2, "updates": 10, "listed": 5, "rebuilt": 5, "appends": 200}),
+        (scale, {"train": 60, "test": 20, "crews": (2,)}),
     ],
-    ids=["cli", "step", "data", "record"],
+    ids=["cli", "step", "data", "record", "scale"],
 )
 def test_a_benchmark_measures_something_and_keeps_out_of_the_users_folders(
     module: ModuleType, sizes: dict, tmp_path: Path

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -37,8 +38,10 @@ class Crew:
         self._own = Numberer(max_tokens)
         self._alone = alone if self._size > 1 else float("inf")
         self._members: list[_Member] = []
-        self._idle: SimpleQueue[int] = SimpleQueue()
-        self._threads = ThreadPoolExecutor(max(1, self._size), "crew")
+        self._unasked: SimpleQueue[int] = SimpleQueue()
+        # A thread asks one member only. Threads take chunks in order, so each member's answers are in order too.
+        self._asks = threading.local()
+        self._threads = ThreadPoolExecutor(max(1, self._size), "crew", self._choose)
         self._closed = False
 
     def __enter__(self) -> "Crew":
@@ -77,15 +80,14 @@ class Crew:
     def _start(self) -> None:
         self._members = [_Member(self._max_tokens) for _ in range(self._size)]
         for who in range(self._size):
-            self._idle.put(who)
+            self._unasked.put(who)
+
+    def _choose(self) -> None:
+        self._asks.who = self._unasked.get()
 
     def _ask(self, lines: str) -> tuple[int, Numbered]:
-        who = self._idle.get()  # there are as many as threads
-        try:
-            with suppress(OSError, EOFError):
-                return who, self._members[who].ask(lines)
-        finally:
-            self._idle.put(who)
+        with suppress(OSError, EOFError):
+            return self._asks.who, self._members[self._asks.who].ask(lines)
         if self._closed:
             raise CancelledError
         return NOBODY, Numberer(self._max_tokens).number(lines)

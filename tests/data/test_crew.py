@@ -61,6 +61,26 @@ def tiny_chunks(monkeypatch):
     monkeypatch.setattr(reader, "_CHUNK", 40)
 
 
+def test_a_process_that_is_slow_to_be_asked_is_not_answered_for_by_another(monkeypatch):
+    """The numbers of each process are told in the order in which it gave them, whichever thread is held up when."""
+    chunks = [[f"word{number} word{number - 1} word{number % 7}"] for number in range(200)]
+    ask = Crew._ask
+
+    def held_up(self, lines):
+        time.sleep(0.003 * (hash(lines) % 3 == 0))
+        return ask(self, lines)
+
+    monkeypatch.setattr(Crew, "_ask", held_up)
+    known: dict[int, list[str]] = {}
+    told = []
+    with Crew(10, 3, alone=0) as members:
+        for who, numbered in members.number(chunks):
+            all_words = known.setdefault(who, [])
+            all_words += numbered.words
+            told += _told(all_words, numbered)
+    assert told == [texts[0].split() for texts in chunks]
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_texts, _texts, st.integers(1, 6), st.integers(2, 3))
 def test_any_number_of_processes_gives_the_same_bits(tiny_chunks, train, test, max_tokens, size):
