@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BadInput
-from engine.models import checkpoints
+from engine.models import checkpoints, facts
 from tests.hub import Hub, Repository, serving
 
 COMMIT = "a1" * 20
@@ -191,9 +191,9 @@ def test_no_hub_at_all(hub, tmp_path):
 
 
 def test_the_facts_of_a_folder(made):
-    facts = checkpoints.check(made)
-    assert (facts.model_type, facts.classifier, facts.weights) == ("bert", True, ("model.safetensors",))
-    assert (facts.hidden, facts.positions, facts.vocabulary) == (64, 40, 2000)
+    found = facts.check(made)
+    assert (found.model_type, found.classifier, found.weights) == ("bert", True, ("model.safetensors",))
+    assert (found.hidden, found.positions, found.vocabulary) == (64, 40, 2000)
 
 
 def test_a_folder_is_named_absolutely(bert, monkeypatch):
@@ -291,4 +291,4 @@ def test_the_fingerprint_follows_the_content_and_nothing_else(bert):
 def test_the_table_of_classifiers_is_the_one_transformers_uses():
     from transformers.models.auto import modeling_auto
 
-    assert checkpoints._classifiers() == set(modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
+    assert facts._classifiers() == set(modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
