@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -41,7 +42,8 @@ def run(train: int = 560_000, test: int = 38_000, crews: tuple[int, ...] = (1, 2
                     "texts/s",
                     f"{crews[0]} process: {alone:.0f} s",
                     alone / one["seconds"],
-                    note=f"{one['seconds']:.1f} s, {one['tokens'] / (train + test):.0f} tokens a text, "
+                    note=f"{one['seconds']:.1f} s; on CPU {one['cpu']:.1f} s of the process that reads and "
+                    f"{one['crew_cpu']:.1f} s of the others; {one['tokens'] / (train + test):.0f} tokens a text, "
                     f"{one['words']:,} words kept, {one['cut']:,} texts cut",
                 ),
                 Figure(
@@ -157,11 +159,15 @@ def _prepare(crew: int) -> None:
     from engine.spec import compose
 
     crews.cores = lambda: crew
+    before = time.process_time()
     began = time.perf_counter()
     encoded = encoding.load(compose("cnn", NAME).data, lambda words: print(words, flush=True))
     seconds = time.perf_counter() - began
+    here, there = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     told = {
         "seconds": seconds,
+        "cpu": here.ru_utime + here.ru_stime - before,
+        "crew_cpu": there.ru_utime + there.ru_stime,
         "fingerprint": encoded.fingerprint(),
         "tokens": len(encoded.train.tokens) + len(encoded.test.tokens),
         "words": len(encoded.vocabulary),
