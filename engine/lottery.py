@@ -79,6 +79,7 @@ class Laboratory:
     module: nn.Module  # trained in, on the device
     template: nn.Module  # drawn from, on the CPU, so that fresh weights are the same on every device
     texts: Callable[[int], Texts]  # the split of a seed
+    refer: Callable[[int], None] = lambda seed: None  # tells what a linear model reaches on that split
 
 
 def experiment(lab: Laboratory, journal: Journal) -> None:
@@ -103,6 +104,7 @@ def replicate(lab: Laboratory, journal: Journal, seed: int) -> None:
         if not whole:
             given = ", ".join(lab.spec.schedule.prunable)
             raise BadInput(f"schedule.prunable: {given} given, but {lab.spec.model.name} trains no such layers here.")
+        lab.refer(seed)
         before = train_round(lab, journal, texts, seed, 0, whole, entries, {"dense": dense})
     while before is not None and before.number < rounds:
         number = before.number + 1

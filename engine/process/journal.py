@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from engine import stats
-from engine.errors import BadInput
+from engine import reference, stats
+from engine.errors import BadInput, Stopped
 from engine.lottery import Standing
 from engine.pruning.mask import Weights
 from engine.record import checkpoint, events, rundir, summary
@@ -26,6 +26,7 @@ class RunJournal:
         before = events.read(run / events.FILE).events
         self.began_with = next((e for e in before if e["event"] == "run_started"), {})
         self.began_on = next((e for e in before if e["event"] == "data_ready"), {})
+        self.linear = summary.fold(None, before).references  # seed -> its event
         self.log = events.EventLog(run)
         self.status = rundir.read_status(run)
         self.stop_asked = self._stop_asked(stop_asked)
@@ -55,6 +56,8 @@ class RunJournal:
         elif event == "trained":
             self.trainings_done += 1
             self._update(progress=self._progress())
+            if fields["arm"] == "dense":
+                self._compare(fields["seed"], fields.get("test_accuracy"))
         elif event == "warning":
             self._update(warnings=self.status.get("warnings", 0) + 1)
 
@@ -81,6 +84,37 @@ class RunJournal:
     def preparing(self, words: str) -> None:
         """What the preparation of the data is at."""
         self._update(doing=words)
+
+    def refer(self, seed: int, find: Callable[[], reference.Reference]) -> None:
+        """Tell the linear reference of a seed, unless it has been told. That it cannot be found costs a warning."""
+        if seed in self.linear:
+            return
+        self._forget_where()
+        self._update(doing=f"linear reference, seed {seed}")
+        try:
+            found = find()
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001  the run is about networks, and can do without
+            said = str(error).strip().partition("\n")[0] or type(error).__name__
+            self.tell("warning", seed=seed, message=f"no linear reference for seed {seed}: {said}")
+            return
+        self.linear[seed] = {
+            "linear_test_accuracy": found.test_accuracy,
+            "linear_test_macro_f1": found.test_macro_f1,
+            "linear_valid_accuracy": found.valid_accuracy,
+            "strength": found.strength,
+            "texts": found.texts,
+            "of": found.of,
+            "seconds": found.seconds,
+        }
+        self.tell("reference", seed=seed, **self.linear[seed])
+
+    def _compare(self, seed: int, dense: float | None) -> None:
+        """Warn of a dense network that is too far below its linear reference."""
+        told = self.linear.get(seed, {}).get("linear_test_accuracy")
+        if words := reference.shortfall(seed, dense, told):
+            self.tell("warning", seed=seed, round=0, message=words)
 
     def standing(self, seed: int) -> Standing | None:
         """Where an earlier engine left this seed; a damaged checkpoint is told and the seed begins again."""
@@ -112,7 +146,7 @@ class RunJournal:
         """Close with the verdict, computed from the events as every reader will see them."""
         shown = summary.show(self.run)
         verdict = stats.verdict(shown["seeds"], shown["rounds"], self._spec.arms, self._spec.verdict.margin)
-        self.tell("run_finished", verdict=verdict, reference=None)
+        self.tell("run_finished", verdict=verdict, reference=shown["reference"])
         self.status["progress"] = self.status.get("progress", {}) | {"fraction": 1.0, "seconds_left": 0.0}
         self._end("finished", sentence=verdict["sentence"], winning_ticket=verdict["winning_ticket"])
 
@@ -135,9 +169,12 @@ class RunJournal:
         return self.spec
 
     def _end(self, state: str, **fields: Any) -> None:
+        self._forget_where()
+        self._update(state=state, finished=time.time(), durable=True, **fields)
+
+    def _forget_where(self) -> None:
         for key in ("doing", "seed", "round", "arm", "epoch"):
             self.status.pop(key, None)
-        self._update(state=state, finished=time.time(), durable=True, **fields)
 
     def _progress(self, current: float = 0.0) -> dict[str, Any]:
         """Share of all trainings done, `current` of the present one, and the time left at this engine's pace."""

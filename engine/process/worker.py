@@ -104,8 +104,8 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
     """Read the spec, prepare the data, hand both to the experiment, and close with the verdict."""
     import torch
 
+    from engine import reference, training
     from engine import spec as specs
-    from engine import training
     from engine.data import encoding
     from engine.data.batches import part
     from engine.data.split import split
@@ -131,6 +131,10 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         train, valid = split(encoded.train.labels, seed, spec.data.valid_fraction, spec.data.train_size)
         return training.Texts(everything.take(train), everything.take(valid), test)
 
+    def refer(seed: int) -> None:
+        labels = encoded.train.labels
+        journal.refer(seed, lambda: reference.of_split(spec.data, labels, seed, journal.stop_asked))
+
     train, valid = split(encoded.train.labels, spec.seeds[0], spec.data.valid_fraction, spec.data.train_size)
     journal.data_ready(
         fingerprint=_fingerprint(encoded, template),
@@ -145,7 +149,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         vectors=network.covered(template),
         note="; ".join(filter(None, _notes(spec, encoded, template))),
     )
-    experiment(Laboratory(spec, module, template, texts), journal)
+    experiment(Laboratory(spec, module, template, texts, refer), journal)
     journal.finished()
 
 

@@ -84,6 +84,13 @@ KINDS: dict[str, dict[str, Check]] = {
         "vocabulary": _maybe(_count),
         "note": _maybe(_is(str)),
     },
+    "reference": {
+        "seed": is_seed,
+        "linear_test_accuracy": _share,
+        "linear_test_macro_f1": _maybe(_share),
+        **dict.fromkeys(("texts", "of"), _maybe(_count)),
+        "seconds": _maybe(_number),
+    },
     "round_started": {
         "seed": is_seed,
         "round": is_round,

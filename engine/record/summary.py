@@ -17,6 +17,13 @@ from engine.record.kinds import COUNTS, KINDS, MEANS, Event, is_arm, is_round, i
 Key = tuple[int, int, str]  # seed, round, arm: one trained network
 
 METRICS = ("valid_accuracy", "valid_loss", "test_accuracy", "test_macro_f1", "test_loss", "best_epoch", "seconds")
+REFERENCE = {  # what the reference shows of each seed, and what its event calls that
+    "per_seed": "linear_test_accuracy",
+    "test_macro_f1": "linear_test_macro_f1",
+    "texts": "texts",
+    "of": "of",
+    "seconds": "seconds",
+}
 DATA = ("name", "classes", "class_names", "train", "valid", "test", "vocabulary", "note")
 
 
@@ -26,6 +33,7 @@ class Snapshot:
 
     started: Event = field(default_factory=dict)
     data: Event = field(default_factory=dict)
+    references: dict[int, Event] = field(default_factory=dict)  # seed -> its linear reference
     rounds: dict[tuple[int, int], Event] = field(default_factory=dict)  # (seed, round) -> round_started
     trained: dict[Key, Event] = field(default_factory=dict)
     epochs: dict[Key, dict[int, Event]] = field(default_factory=dict)  # epoch -> its event
@@ -62,6 +70,9 @@ def _take(snapshot: Snapshot, event: Event) -> None:
         snapshot.per_seed[event["seed"]] += 1
     elif kind == "round_started":
         snapshot.rounds[event["seed"], event["round"]] = event
+        snapshot.per_seed[event["seed"]] += 1
+    elif kind == "reference":
+        snapshot.references[event["seed"]] = event
         snapshot.per_seed[event["seed"]] += 1
     elif kind == "warning":
         snapshot.warnings[event["message"]] = None
@@ -115,7 +126,7 @@ def view(
         "seeds": seeds,
         "machine": {name: snapshot.started.get(name) for name in ("versions", "device", "threads", "grouping")},
         "data": data | {"name": data["name"] or named(spec, "data")},
-        "reference": finished.get("reference"),
+        "reference": _reference(snapshot, seeds) or finished.get("reference"),
         "rounds": _rounds(snapshot, seeds, arms_of(spec)),
         "diverged": [
             {"seed": seed, "round": number, "arm": arm}
@@ -128,6 +139,15 @@ def view(
         + snapshot.skipped
         + sum(count for seed, count in snapshot.per_seed.items() if seed not in known),
     }
+
+
+def _reference(snapshot: Snapshot, seeds: list[int]) -> dict[str, Any] | None:
+    """The linear reference: its mean test accuracy and, one entry a seed, what it hangs on; None of no seed."""
+    told = [snapshot.references.get(seed) for seed in seeds]
+    if not any(told):
+        return None
+    lists = {name: [event and event.get(key) for event in told] for name, key in REFERENCE.items()}
+    return {"linear_test_accuracy": _mean([one for one in lists["per_seed"] if one is not None]), **lists}
 
 
 def _rounds(snapshot: Snapshot, seeds: list[int], arms: list[str]) -> list[dict[str, Any]]:
