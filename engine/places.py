@@ -28,7 +28,16 @@ def data_root() -> Path:
 
 def encoded_root() -> Path:
     """Encoded datasets: beside the datasets, or in the user's cache where that folder cannot be written."""
+    return _beside_data(".encoded")
+
+
+def pretrained_root() -> Path:
+    """Networks that `lth pretrain` made: beside the datasets, or in the user's cache like `encoded_root`."""
+    return _beside_data(".pretrained")
+
+
+def _beside_data(name: str) -> Path:
     root = data_root()
     if os.access(root if root.exists() else root.parent, os.W_OK) or "LTH_DATA" not in os.environ:
-        return root / ".encoded"
-    return _home("XDG_CACHE_HOME", ".cache") / "lth" / "data" / ".encoded"
+        return root / name
+    return _home("XDG_CACHE_HOME", ".cache") / "lth" / "data" / name

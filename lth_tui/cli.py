@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from engine.errors import BadInput
 from lth_tui import output
-from lth_tui.commands import act, data, look, menu, start
+from lth_tui.commands import act, data, look, menu, pretrain, start
 
 _UsageError: Any = typer.BadParameter.__base__  # what the parser raises; typer does not name it itself
 
@@ -60,6 +60,7 @@ datasets.command("ls")(data.data_ls)
 app.command()(start.demo)
 app.command(cls=start.RunCommand)(start.run)
 app.command()(start.resume)
+app.command()(pretrain.pretrain)
 app.command()(menu.models)
 app.command()(menu.datasets)
 app.add_typer(schedules, name="schedules")
