@@ -10,6 +10,8 @@ from math import isfinite, log2
 COLOURS = ("green", "yellow", "magenta", "cyan", "blue", "red", "bright_green", "bright_yellow", "bright_magenta")
 MARKERS = "●○×◆□△+◇▲"
 DENSE_COLOUR = "bright_black"
+DENSE = ("┄", DENSE_COLOUR)
+LINEAR = ("·", "white")
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # braille, row by row
 
 
@@ -43,11 +45,14 @@ def mean(values: list[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def draw(found: list[Curve], dense: float | None, width: int, height: int) -> list[list[tuple[str, str]]]:
+def draw(
+    found: list[Curve], dense: float | None, width: int, height: int, linear: float | None = None
+) -> list[list[tuple[str, str]]]:
     """Lines of (text, colour) pieces: axis, curves, the dense level as a dotted line, sparsities, a legend.
 
     `width` and `height` in characters, the legend and axes included; nothing is drawn where there is no room.
-    Numbers that are not finite are passed over.
+    Numbers that are not finite are passed over. The linear reference is a level too, where it lies among the others:
+    a distant one would press all curves into a line.
     """
     found = [Curve(curve.name, tuple(point for point in curve.points if all(map(isfinite, point)))) for curve in found]
     dense = dense if dense is not None and isfinite(dense) else None
@@ -60,6 +65,7 @@ def draw(found: list[Curve], dense: float | None, width: int, height: int) -> li
     low, high = min(levels), max(levels)
     spare = max((high - low) * 0.08, 0.002)
     low, high = low - spare, high + spare
+    linear = linear if linear is not None and low <= linear <= high else None
     depths = [_depth(x) for x, _ in points]
     first, last = (0.0 if dense is not None else min(depths)), max(depths)
     span = (last - first) or 1.0
@@ -73,10 +79,9 @@ def draw(found: list[Curve], dense: float | None, width: int, height: int) -> li
     dots = [[0] * columns for _ in range(rows)]
     paint = [[""] * columns for _ in range(rows)]
     marks: dict[tuple[int, int], tuple[str, str]] = {}
-    if dense is not None:
-        level = round(row(dense))
-        for x in range(0, columns, 2):
-            marks[level, x] = ("┄", DENSE_COLOUR)
+    for accuracy, sign in ((linear, LINEAR), (dense, DENSE)):  # of two on one row the dense network's is seen
+        if accuracy is not None:
+            marks |= {(round(row(accuracy)), x): sign for x in range(0, columns, 2)}
     for index in reversed(range(len(found))):  # the first arm is drawn last, on top
         marker, colour = style_of(index)
         places = [(column(x), row(y)) for x, y in found[index].points]
@@ -99,7 +104,7 @@ def draw(found: list[Curve], dense: float | None, width: int, height: int) -> li
     lines.append([("      └" + "─" * columns, DENSE_COLOUR)])
     ticks = sorted({x for x, _ in points} | ({0.0} if dense is not None else set()))
     lines.append([(_ticks(ticks, column, columns, left), DENSE_COLOUR)])
-    lines.append(_legend(found, dense, left, width))
+    lines.append(_legend(found, dense is not None, linear is not None, left, width))
     return lines
 
 
@@ -142,18 +147,18 @@ def _ticks(sparsities: list[float], column, columns: int, left: int) -> str:
     return "".join(line)
 
 
-def _legend(found: list[Curve], dense: float | None, left: int, width: int) -> list[tuple[str, str]]:
-    """The arms that are drawn, the dense network and a title, as far as they fit."""
-    title = "test accuracy % by sparsity %"
+def _legend(found: list[Curve], dense: bool, linear: bool, left: int, width: int) -> list[tuple[str, str]]:
+    """The arms and the levels that are drawn and a title, as far as they fit."""
     styles = [(style_of(index), curve) for index, curve in enumerate(found)]
     entries = [(f"{marker} {curve.name}  ", colour) for (marker, colour), curve in styles if curve.points]
-    if dense is not None:
-        entries.append(("┄ dense  ", DENSE_COLOUR))
+    levels = ((dense, DENSE, "dense"), (linear, LINEAR, "linear"))
+    entries += [(f"{sign} {name}  ", colour) for drawn, (sign, colour), name in levels if drawn]
     pieces, free = [(" " * left, "")], width - left
     for text, colour in entries:
         if len(text) <= free:
             pieces.append((text, colour))
             free -= len(text)
-    if len(title) <= free:
+    titles = ("test accuracy % by sparsity %", "accuracy by sparsity, %")
+    if title := next((one for one in titles if len(one) <= free), None):
         pieces.append((title.rjust(free), DENSE_COLOUR))
     return pieces

@@ -117,7 +117,7 @@ def _display(run: Path, console: Console) -> Iterator[Callable[[], None]]:
 
 
 class _Told:
-    """Tells each network once, as it is trained."""
+    """Tells each network once, as it is trained, each seed's linear reference, and warnings."""
 
     def __init__(self, console: Console):
         self.console = console
@@ -129,8 +129,15 @@ class _Told:
         for event in tail.events:
             if event["event"] == "trained":
                 self.console.print(Text(_trained(event), style=QUIET))
+            elif event["event"] == "reference":
+                self.console.print(Text(_referred(event), style=QUIET))
             elif event["event"] == "warning":
                 self.console.print(Text(f"Warning: {plain.line(event.get('message'))}", style="yellow"))
+
+
+def _referred(event: dict[str, Any]) -> str:
+    accuracy = percent(event.get("linear_test_accuracy"))
+    return f"seed {plain.line(event.get('seed'))}  linear reference (TF-IDF + logistic regression)  test {accuracy} %"
 
 
 def _trained(event: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from engine.record import summary
 from lth_tui import chart, plain
-from lth_tui.screens.words import number, share
+from lth_tui.screens.words import linear, number, share
 
 STATE_STYLES = {
     "queued": "cyan",
@@ -126,7 +126,7 @@ def rounds(shown: dict[str, Any], metric: str = "accuracy") -> Table:
 def curves(shown: dict[str, Any], width: int, height: int = 16) -> list[Text]:
     """The chart of accuracy against sparsity as lines; none while no pruned round is known."""
     found, dense = chart.curves(shown["rounds"], summary.arms_of(shown["spec"]))
-    return [Text.assemble(*pieces) for pieces in chart.draw(found, dense, width, height)]
+    return [Text.assemble(*pieces) for pieces in chart.draw(found, dense, width, height, linear(shown))]
 
 
 def run(shown: dict[str, Any], width: int, metric: str = "accuracy") -> RenderableType:
@@ -138,10 +138,30 @@ def run(shown: dict[str, Any], width: int, metric: str = "accuracy") -> Renderab
             rounds(shown, metric),
             Text(f"{METRICS[metric][1]}, mean ± standard deviation over seeds", style=QUIET),
         ]
+    if linear(shown) is not None:
+        parts.append(reference(shown, metric))
     drawn = curves(shown, width)
     if drawn:
         parts += ["", *drawn]
     return Group(*parts, *closing(shown))
+
+
+def reference(shown: dict[str, Any], metric: str = "accuracy") -> Text:
+    """What a linear model reaches on the same texts, and on how many of them if not on all."""
+    found = shown["reference"]
+    per_seed, macro_f1, texts, of = (_list(found.get(name)) for name in ("per_seed", "test_macro_f1", "texts", "of"))
+    values, worded = per_seed or [found["linear_test_accuracy"]], "test accuracy"
+    if metric == "macro-f1":
+        values, worded = macro_f1, "test macro-F1"
+    line = f"linear reference (TF-IDF + logistic regression): {spread(values)} % {worded}"
+    pairs = [(some, all_) for some, all_ in zip(texts, of, strict=False) if number(some) and number(all_)]
+    if pairs and pairs[0][0] < pairs[0][1]:
+        line += ", trained on {:,} of {:,} texts".format(*pairs[0])
+    return text(line)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def headline(shown: dict[str, Any]) -> Text:

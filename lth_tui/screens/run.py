@@ -99,7 +99,7 @@ class RunScreen(Screen[None]):
         table = self.query_one("#rounds", Table)
         table.set_columns(follow.columns(arms))
         table.show(follow.rows(self.look, self._metric))
-        self.query_one("#curves", Curves).show(self.look.view["rounds"], arms)
+        self.query_one("#curves", Curves).show(self.look.view["rounds"], arms, words.linear(self.look.view))
         self.call_after_refresh(self._arrange)  # once the head has its height
 
     def _arrange(self) -> None:
@@ -150,8 +150,10 @@ class RunScreen(Screen[None]):
         names = " × ".join(plain.line(summary.named(spec, part) or "?", 40) for part in ("model", "data", "schedule"))
         device = view["machine"]["device"]
         on = f" · on {plain.line(device, 20)}" if device else ""
+        level = words.linear(view)
+        linear = "" if level is None else f" · linear reference {words.percent(level)} %"
         metric = "" if self._metric == "accuracy" else f" · table shows test {self._metric}"
-        return f"{names} · {words.count(len(view['seeds']), 'seed')}{on}{metric}"
+        return f"{names} · {words.count(len(view['seeds']), 'seed')}{on}{linear}{metric}"
 
     def _doing(self, look: follow.Look) -> str:
         status, view = look.status, look.view

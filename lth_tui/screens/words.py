@@ -108,3 +108,9 @@ def best(value: Any) -> str:
     if not isinstance(value, dict) or share(value.get("ticket")) is None:
         return "·"
     return f"{percent(value['ticket'])} @ {percent(value.get('sparsity'))}"
+
+
+def linear(view: dict[str, Any]) -> float | None:
+    """The test accuracy of the linear reference, a mean over the seeds; None while no seed has one."""
+    found = view.get("reference")
+    return share(found.get("linear_test_accuracy")) if isinstance(found, dict) else None

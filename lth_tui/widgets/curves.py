@@ -21,13 +21,14 @@ class Curves(Widget, can_focus=False):
     def __init__(self, id: str | None = None) -> None:  # noqa: A002  Textual's own name for it
         super().__init__(id=id)
         self._what: tuple[Any, ...] = ([], None)
+        self._linear: float | None = None
         self._lines: list[list[tuple[str, str]]] = []
 
-    def show(self, rounds: list[dict[str, Any]], arms: list[str]) -> None:
-        """Draw these rounds, if they say something new."""
+    def show(self, rounds: list[dict[str, Any]], arms: list[str], linear: float | None = None) -> None:
+        """Draw these rounds and the level of the linear reference, if they say something new."""
         what = chart.curves(rounds, arms)
-        if what != self._what:
-            self._what = what
+        if (what, linear) != (self._what, self._linear):
+            self._what, self._linear = what, linear
             self._draw()
 
     def on_resize(self, _: events.Resize) -> None:
@@ -35,7 +36,7 @@ class Curves(Widget, can_focus=False):
 
     def _draw(self) -> None:
         width, height = min(self.size.width, WIDEST), min(self.size.height, TALLEST)
-        self._lines = chart.draw(*self._what, width, height) if width > 0 and height > 0 else []
+        self._lines = chart.draw(*self._what, width, height, self._linear) if width > 0 and height > 0 else []
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
