@@ -58,7 +58,7 @@ def checkpoint(
 
     if model.name not in pretraining.SIZES:
         raise BadInput(f"model.checkpoint: none given, but {model.name} begins from one; give a folder or a hub name.")
-    folder = pretraining.folder_for(model.name, spec.data.name)
+    folder = pretraining.folder_for(model.name, spec.data.name, spec.data.file)
     if not folder.is_dir():
         raise BadInput(
             f"model.checkpoint: no {model.name} has been pretrained on {spec.data.name} on this machine; make one "
