@@ -296,14 +296,19 @@ def compose(
     for path, value in {**defaults.of(model, defaults.ANY if "file" in data else dataset), **(settings or {})}.items():
         if path not in known:
             raise unknown("--set", path, known)
-        if path in _FILES and isinstance(value, str) and os.path.exists(os.path.expanduser(value)):
+        if isinstance(value, str) and value != "none" and _is_file(path, value):
             value = str(Path(value).expanduser().absolute())  # noqa: PLW2901  an engine starts in another folder
         group, _, name = path.rpartition(".")
         (tree[group] if group else tree)[name] = value
     return _validated(tree)
 
 
-_FILES = ("data.test_file", "model.vectors", "model.checkpoint")  # settings that may be paths
+def _is_file(path: str, value: str) -> bool:
+    """Whether a setting's value is a path: where it need not be one, it is where something lies there."""
+    maybe = path in ("model.vectors", "model.checkpoint")
+    return path == "data.test_file" or (maybe and os.path.exists(os.path.expanduser(value)))
+
+
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
@@ -311,7 +316,8 @@ def _named(dataset: str) -> dict[str, Any]:
     """A dataset of the menu, or a file under a name that a directory can bear. Raises BadInput."""
     path = Path(dataset).expanduser()
     stem = path.name.removesuffix(".gz")
-    if dataset in catalog.DATASETS or not (stem.lower().endswith(_SUFFIXES) or os.sep in dataset):
+    is_path = stem.lower().endswith(_SUFFIXES) or os.sep in dataset or os.path.isfile(path)
+    if dataset in catalog.DATASETS or not is_path:
         return {"name": catalog.card("dataset", catalog.DATASETS, dataset).name}
     name = re.sub(r"[^A-Za-z0-9_]+", "_", stem.rpartition(".")[0] or stem).strip("_")[:32]
     return {"name": name or "own", "file": str(path.absolute())}

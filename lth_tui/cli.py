@@ -56,6 +56,7 @@ datasets = typer.Typer(cls=_Group, help="Datasets on this machine.", no_args_is_
 datasets.command("import")(data.data_import)
 datasets.command("fetch")(data.data_fetch)
 datasets.command("ls")(data.data_ls)
+datasets.command("show")(data.data_show)
 
 app.command()(start.demo)
 app.command(cls=start.RunCommand)(start.run)

@@ -3,7 +3,7 @@
 A source is a module named by a dataset's card. It offers `read(name, folder) -> Corpus` and
 `fingerprint(folder) -> tuple | None`, which is cheap, changes whenever the content may have changed, and is None where
 the dataset is not on this machine; and, unless it is built in, `files(folder) -> tuple[Path, ...]`, the files that
-make up the dataset. Nothing here imports torch.
+make up the dataset, and `put(corpus, folder, target)`, which copies them. Nothing here imports torch.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import catalog
+from engine.data.cards import bring
 from engine.errors import BadInput
 from engine.places import data_root
 
@@ -54,6 +55,11 @@ def files(name: str, folder: Path) -> tuple[Path, ...]:
     return _of_source(name, "files")(folder)
 
 
+def put(corpus: Corpus, folder: Path, target: Path) -> None:
+    """Copy the files of a dataset that is not built in, `corpus` as read from `folder`, to `target`. Raises OSError."""
+    _of_source(corpus.name, "put")(corpus, folder, target)
+
+
 def present(name: str) -> bool:
     """Whether a dataset of the menu is on this machine; its content is not looked at."""
     return _of_source(name, "fingerprint")(folder_of(name)) is not None
@@ -71,8 +77,8 @@ def read(data: "DataSpec") -> Corpus:
     card = catalog.card("dataset", catalog.DATASETS, data.name)
     if not card.builtin and not os.path.isdir(folder_of(data.name)):
         raise BadInput(
-            f"dataset: {data.name} is not on this machine; import it with: lth data import {data.name} PATH "
-            f"({card.source}), or set LTH_DATA to the folder that holds {data.name}/."
+            f"dataset: {data.name} is not on this machine; bring it with: {bring(data.name)} ({card.source}); "
+            f"or set LTH_DATA to the folder that holds {data.name}/."
         )
     return read_folder(data.name, folder_of(data.name))
 

@@ -1,15 +1,119 @@
 """The user's own texts: a csv, tsv, jsonl or parquet file with a column of texts and one of labels."""
 
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from engine.data import columns, tables
+from engine.data.classic_csv import left_out
+from engine.data.columns import MOST_LABELS
 from engine.data.corpus import Corpus
+from engine.data.lines import short
+from engine.data.pairs import Streamed, mark, parted, thresholds
 from engine.errors import BadInput
 from engine.spec import DataSpec
 
+_HELD_OUT = 0.2  # of the texts, for testing, where there is no file of test texts
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file, which of its columns are read, and what one pass over it found."""
+
+    table: tables.Table
+    text: tuple[str, ...]
+    label: str
+    labels: dict[str, int]  # each with the row that it first stands in
+    marks: dict[str, list[int]]  # of the texts of each label; empty if not asked for
+    unlabelled: int
+
+    def pairs(self, meant: dict[str, int]) -> Iterator[tuple[str, int]]:
+        """Its texts with their labels, as far as they have one."""
+        for _, text, label in columns.pairs(self.table, self.text, self.label):
+            if text and label and label not in meant:
+                raise BadInput(f"dataset: {self.table.path} changed while it was read; run the same command again.")
+            if label:
+                yield text, meant.get(label, -1)  # -1: a label without a single text that is not empty
+
 
 def read(data: DataSpec) -> Corpus:
-    """The corpus in `data.file`. Raises BadInput naming the file and the row of the first thing wrong with it."""
-    raise BadInput(f"dataset: {data.file} cannot be read yet.")
+    """The corpus in `data.file`, tested on `data.test_file` or on a stratified fifth of the file, always the same.
+
+    The note states the columns that were read. Texts without a label or without a word are left out, and counted.
+    Raises BadInput naming the file and the row, or the column, of the first thing wrong with it.
+    """
+    train = _look(_there("dataset", data.file), data, marks=data.test_file is None)
+    if len(train.labels) < 2:
+        only = short(next(iter(train.labels), ""))
+        raise BadInput(
+            f"data.label_column: {train.label!r} of {train.table.path} holds one value only ({only}); "
+            "give a column with at least two."
+        )
+    classes = columns.in_order(list(train.labels))
+    meant = {label: place for place, label in enumerate(classes)}
+    unlabelled = train.unlabelled
+    if data.test_file is None:
+        below = thresholds({meant[label]: marks for label, marks in train.marks.items()}, _HELD_OUT)
+        parts = parted(partial(train.pairs, meant), below)
+        tested = "a stratified fifth held out for testing"
+    else:
+        test = _look(_there("data.test_file", data.test_file), data, like=train)
+        if strange := [label for label in test.labels if label not in meant]:
+            raise BadInput(
+                f"data.test_file: {test.table.path}, {test.table.unit} {test.labels[strange[0]]} has the label "
+                f"{short(strange[0])}, which no training text has; give training texts of it, or leave it out."
+            )
+        parts = partial(train.pairs, meant), partial(test.pairs, meant)
+        tested = f"tested on {test.table.path.name}"
+        unlabelled += test.unlabelled
+    joined = " + ".join(f"'{name}'" for name in train.text)
+    first, second = map(Streamed, parts)
+    empty = left_out(first.empty + second.empty)
+    missing = f"{unlabelled:,} text{'s' if unlabelled > 1 else ''} without a label left out" if unlabelled else ""
+    note = [f"text from {joined}, label from '{train.label}'", tested, empty, missing]
+    return Corpus(data.name, tuple(classes), first, second, "; ".join(filter(None, note)))
 
 
 def fingerprint(data: DataSpec) -> tuple[object, ...] | None:
     """Path, size and time of change of the files, and the columns asked for; None where a file is missing."""
-    raise BadInput(f"dataset: {data.file} cannot be read yet.")
+    try:
+        stats = [(path, Path(path).stat()) for path in (data.file, data.test_file) if path is not None]
+    except (OSError, ValueError):
+        return None
+    files = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+    return data.text_column, data.label_column, *files
+
+
+def _there(field: str, given: str | None) -> Path:
+    """A file that is there. Raises BadInput."""
+    path = Path(str(given))
+    if os.path.isfile(path):
+        return path
+    state = "is no file" if os.path.exists(path) else "does not exist"
+    raise BadInput(f"{field}: {path} {state}; give a csv, tsv, jsonl or parquet file.")
+
+
+def _look(path: Path, data: DataSpec, like: _File | None = None, marks: bool = False) -> _File:
+    """What a file holds, in one pass; in the columns of the training texts, if these are given."""
+    table = tables.table(path)
+    if like is None:
+        text, label = columns.choose(table, data.text_column, data.label_column)
+    else:
+        text, label = columns.choose(table, "+".join(like.text), like.label)
+    found = _File(table, text, label, {}, {}, 0)
+    unlabelled = 0
+    for number, one, value in columns.pairs(table, text, label):
+        if not value:
+            unlabelled += 1
+        elif one:
+            found.labels.setdefault(value, number)
+            if marks:
+                found.marks.setdefault(value, []).append(mark(one))
+        if len(found.labels) > MOST_LABELS:
+            raise BadInput(
+                f"data.label_column: {label!r} of {path} holds more than {MOST_LABELS:,} values, so it looks like no "
+                "column of labels; name the one that is with --set data.label_column=NAME."
+            )
+    return _File(table, text, label, found.labels, found.marks, unlabelled)

@@ -60,7 +60,8 @@ def read(name: str, _folder: Path | None = None) -> Corpus:
     path = cache.place(name, "texts", *fingerprint())
     if kept := cache.read(path):
         head, _ = kept
-        return Corpus(**head | {"class_names": tuple(head["class_names"])})
+        train, test = ([(text, label) for text, label in head[part]] for part in ("train", "test"))  # JSON has no pairs
+        return Corpus(head["name"], tuple(head["class_names"]), train, test, head["note"])
     corpus = assemble(name, extract(library()), f"Python {sys.version.split()[0]}")
     cache.write(path, vars(corpus))
     return corpus

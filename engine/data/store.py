@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,20 @@ from typing import Any
 from filelock import FileLock
 
 from engine import catalog
-from engine.data import cache, corpus
+from engine.data import archive, cache, corpus, tables
 from engine.errors import BadInput
 from engine.places import data_root
 from engine.spec import DataSpec
 
-_CHECKS = 1  # raise it whenever the checks of a source or of `corpus.check` change
+_CHECKS = 2  # raise it whenever the checks of a source or of `corpus.check` change
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What is known of a dataset without reading it again: texts by class, in order of the labels; "" as folder if
-    built in."""
+    """What is known of a dataset without reading it again: texts by class, in order of the labels.
+
+    `folder` is "" for what is built in, and the file where the dataset is one.
+    """
 
     name: str
     folder: str
@@ -32,29 +34,64 @@ class Summary:
     note: str
 
 
-def import_dataset(name: str, path: Path | str) -> Summary:
+def import_dataset(name: str, path: Path | str, progress: Callable[[str], None] = lambda _: None) -> Summary:
     """Copy a dataset to `data_root()/name`, once the whole of it has been checked; returns what it holds.
 
-    `path` is a folder, or the train.csv in it. A dataset that was there is replaced when the new one is whole, and
-    stays as it was if anything goes wrong. Raises BadInput for an unknown or built-in name, for what is wrong in
-    the files, and where the disk does not take them.
+    `path` is a folder or an archive with the dataset in one of its published forms, or one file of it. A dataset that
+    was there is replaced when the new one is whole, and stays as it was if anything goes wrong. `progress` is told in
+    words what takes seconds. Raises BadInput for an unknown or built-in name, for what is wrong in the files, and where
+    the disk does not take them.
     """
     if catalog.card("dataset", catalog.DATASETS, name).builtin:
         raise BadInput(f"dataset: {name} is built in and needs no import; use it with: lth run -d {name}.")
-    source = _folder(Path(os.path.expanduser(path)))
-    read = corpus.read_folder(name, source)
-    summary = _summary(read)
+    given = Path(os.path.expanduser(path))
+    if not os.path.exists(given):  # unlike Path's, this says False of a path that no file system takes
+        raise BadInput(f"dataset: {given} does not exist; give the dataset's folder, archive or file.")
     target = data_root() / name
     try:
         data_root().mkdir(parents=True, exist_ok=True)
-        with FileLock(data_root() / f".{name}.lock"):
-            _replace(target, corpus.files(name, source), summary)
+        with FileLock(data_root() / f".{name}.lock"), _at_hand(name, given, progress) as source:
+            progress(f"checking {name}")
+            read = corpus.read_folder(name, source)
+            summary = _summary(read, str(target))
+            progress(f"copying {name}")
+            _replace(target, lambda new: corpus.put(read, source, new), summary)
     except OSError as error:
         raise BadInput(
             f"dataset: {name} could not be copied to {target} ({error.strerror or error}); "
             "make room or set LTH_DATA to a folder that can be written."
         ) from None
     return summary
+
+
+@contextmanager
+def _at_hand(name: str, given: Path, progress: Callable[[str], None]) -> Iterator[Path]:
+    """The folder, or the one file, that is meant by a path given for import; an archive is unpacked for as long."""
+    if os.path.isdir(given) or (os.path.isfile(given) and _one_of_many(given) is None and tables.kind(given)):
+        yield given
+    elif os.path.isfile(given) and (folder := _one_of_many(given)) is not None:
+        yield folder
+    elif os.path.isfile(given) and archive.kind(given):
+        unpacked = data_root() / f".{name}.unpacked"
+        shutil.rmtree(unpacked, ignore_errors=True)  # an import was killed; the caller's lock says that none is at work
+        try:
+            unpacked.mkdir()
+            progress(f"unpacking {given.name}")
+            archive.unpack(given, unpacked, progress)
+            yield unpacked
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
+    else:
+        raise BadInput(
+            f"dataset: {given} is neither a folder, nor a .tgz, .tar.gz or .zip, nor a csv, tsv, jsonl or parquet "
+            "file; give the dataset in one of these."
+        )
+
+
+def _one_of_many(file: Path) -> Path | None:
+    """The folder of a train or test file, which stands for all of it."""
+    beside = file.name.lower().startswith(("train.", "test.", "train-", "test-", "stsa.binary."))
+    return file.parent if beside and not file.name.lower().endswith((".zip", ".tgz", ".tar.gz")) else None
 
 
 def validate(data: DataSpec, progress: Callable[[str], None] = lambda _: None) -> Summary:
@@ -66,7 +103,8 @@ def validate(data: DataSpec, progress: Callable[[str], None] = lambda _: None) -
     if mark and (kept := cache.read(mark)):
         return Summary(**kept[0])
     progress(f"checking {data.name}")
-    summary = _summary(corpus.read(data))
+    folder = data.file or ("" if catalog.DATASETS[data.name].builtin else str(corpus.folder_of(data.name)))
+    summary = _summary(corpus.read(data), folder)
     if mark:
         cache.write(mark, asdict(summary))
     return summary
@@ -96,25 +134,14 @@ def _entry(card: catalog.DatasetCard) -> dict[str, Any]:
     }
 
 
-def _folder(path: Path) -> Path:
-    """The folder meant by a path given for import. Raises BadInput where there is none."""
-    if os.path.isdir(path):  # unlike Path's, these say False of a path that no file system takes
-        return path
-    if path.name in ("train.csv", "train.csv.gz") and os.path.isfile(path):
-        return path.parent
-    state = "is neither a folder nor a train.csv" if os.path.exists(path) else "does not exist"
-    raise BadInput(f"dataset: {path} {state}; give the folder that holds train.csv and test.csv.")
-
-
-def _replace(target: Path, files: tuple[Path, ...], summary: Summary) -> None:
-    """Put copies of `files` at `target`: copied to a folder beside it, which then takes its place. Raises OSError."""
+def _replace(target: Path, put: Callable[[Path], None], summary: Summary) -> None:
+    """Have files `put` into a folder beside `target`, which then takes its place. Raises OSError."""
     new, old = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
     _settle(target, new, old)  # an import was killed; the caller's lock says that none is at work
     try:
         new.mkdir()
-        for file in files:
-            shutil.copyfile(file, new / file.name)
-        sizes = {file.name: (new / file.name).stat().st_size for file in files}
+        put(new)
+        sizes = {file.name: file.stat().st_size for file in new.iterdir()}
         about = json.dumps(asdict(summary) | {"bytes": sizes}, indent=1)
         (new / "about.json").write_text(about, encoding="utf-8")
         if os.path.lexists(target):
@@ -135,12 +162,11 @@ def _settle(target: Path, new: Path, old: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _summary(read: corpus.Corpus) -> Summary:
+def _summary(read: corpus.Corpus, folder: str) -> Summary:
     train, test = corpus.check(read)
-    builtin = catalog.DATASETS[read.name].builtin
     return Summary(
         read.name,
-        "" if builtin else str(corpus.folder_of(read.name)),
+        folder,
         {name: train[label] for label, name in enumerate(read.class_names)},
         {name: test[label] for label, name in enumerate(read.class_names)},
         read.note,

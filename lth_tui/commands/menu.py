@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from engine import catalog, defaults
+from engine.data.cards import bring
 from lth_tui import output
 
 _WORDS, _CLASSES = 50_002, 4  # what parameters are counted for: the default vocabulary and AG News' classes
@@ -61,12 +62,14 @@ def datasets(json: output.Json = False) -> None:
         card = catalog.DATASETS[entry["name"]]
         known = {"train": entry["train"] or card.train, "test": entry["test"] or card.test}
         rows.append(entry | known | {"licence": card.licence, "source": card.source, "citation": card.citation})
+        rows[-1] |= {"hub": asdict(card.hub) if card.hub else None, "study": card.study}
 
     def told(row: dict[str, Any]) -> list[str]:
-        here = "here" if row["here"] else f"not here; bring it with: lth data import {row['name']} PATH"
+        here = "here" if row["here"] else f"not here; bring it with: {bring(row['name'])}"
         counts = f"{row['train']:,} texts to train on, {row['test']:,} to test on; {here}"
         classes = f"{len(row['classes'])} classes: {', '.join(row['classes'])}"
-        return [row["title"], counts, classes, f"{row['source']}; {row['licence']}", row["citation"]]
+        study = f"the 2020 study: {row['study']}" if row["study"] else ""
+        return [row["title"], counts, classes, f"{row['source']}; {row['licence']}", study, row["citation"]]
 
     output.menu(rows, told, json)
 

@@ -31,7 +31,7 @@ def demo(
             "\nShown, not proven: the demo is small. Next:\n"
             "  lth                          the app: choose, launch, watch\n"
             "  lth run -m cnn -d pydoc      the full built-in experiment\n"
-            "  lth data import ag_news DIR  bring a real dataset, then: lth run -m cnn -d ag_news\n"
+            "  lth data fetch ag_news       bring a real dataset, then: lth run -m cnn -d ag_news\n"
             "  lth show @last --json        every number of this run"
         )
     raise typer.Exit(code)
@@ -39,13 +39,19 @@ def demo(
 
 def run(
     model: Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="See `lth models`.")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", metavar="NAME", help="See `lth datasets`.")],
+    dataset: Annotated[
+        str,
+        typer.Option("--dataset", "-d", metavar="NAME", help="See `lth datasets`; or a csv, tsv, jsonl, parquet file."),
+    ],
     schedule: Annotated[str, typer.Option("--schedule", "-s", metavar="NAME", help="See `lth schedules`.")] = "imp",
     arm: Annotated[
         list[str] | None,
         typer.Option("--arm", "-a", metavar="NAME", help="See `lth arms`; give it again for more.  [default: all]"),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Replicates: seeds 0, 1, ...; a verdict needs 3.")] = 3,
+    test_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Texts to test on, where the dataset is a file.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the spec; listed below.")
     ] = None,
@@ -55,7 +61,10 @@ def run(
     """Launch a run. The engine is always detached; Ctrl-C asks it to stop, a lost terminal leaves it running."""
     from engine import spec as specs
 
-    spec = specs.compose(model, dataset, schedule, arm, seeds, dict(specs.parse_settings(set_ or [])))
+    settings: dict[str, Any] = dict(specs.parse_settings(set_ or []))
+    if test_file is not None:
+        settings["data.test_file"] = test_file
+    spec = specs.compose(model, dataset, schedule, arm, seeds, settings)
     raise typer.Exit(_launch(spec, detach, json))
 
 

@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Button, Footer, Input, Static
 
 from engine import catalog
+from engine.data.cards import bring
 from lth_tui import plain
 from lth_tui.screens import choice as choices
 from lth_tui.screens import launching, menu, words
@@ -159,7 +160,7 @@ class LaunchScreen(Screen[None]):
             self.table(name).set_class(name in errors, "-wrong")
         wrong = next((errors[name] for name in LISTS if name in errors), "")
         if not wrong and not self.entries.get(now.dataset, {}).get("here", True):
-            wrong = f"{now.dataset} is not here yet; bring it with: lth data import {now.dataset} PATH"
+            wrong = f"{now.dataset} is not here yet; bring it with: {bring(now.dataset)}"
         line = self.query_one("#wrong", Static)
         line.update(Content(plain.line(wrong)))
         line.set_class(bool(wrong), "-on")

@@ -49,7 +49,7 @@ async def test_a_dataset_that_is_not_here_says_how_to_get_it() -> None:
     async with LthApp("launch").run_test(notifications=True) as pilot:
         await ready(pilot)
         await pilot.press("right", "down")
-        await sees(pilot, "ag_news is not here yet", "lth data import ag_news PATH")
+        await sees(pilot, "ag_news is not here yet", "lth data fetch ag_news, or lth data")
         await pilot.press("f5")
         await until(pilot, lambda: pilot.app.screen.refusal)
         assert rundir.run_dirs(pilot.app.runs) == []

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine import places, stats
 from engine import spec as specs
-from engine.data import classic_csv
+from engine.data import published
 from engine.process import launch
 from engine.record import events, rundir, summary
 from tests.bench import made
@@ -46,7 +46,7 @@ def run(device: str, knobs: dict[str, Any], seconds: float, keep: Any) -> None:
 def _source() -> Path | None:
     """Where AG News lies on this machine."""
     for folder in (places.data_root(), ROOT.parent / "shared" / "data", ROOT / "shared" / "data"):
-        if classic_csv.fingerprint(folder / "ag_news") is not None:
+        if published.fingerprint(folder / "ag_news") is not None:
             return (folder / "ag_news").resolve()
     return None
 

@@ -7,6 +7,9 @@ import pytest
 
 from engine.data import cache, corpus, pydoc
 from engine.errors import BadInput
+from engine.spec import DataSpec
+
+_SPEC = DataSpec(name="pydoc")
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def _found(**sizes: int) -> dict[str, str]:
 def test_a_section_too_small_to_learn_is_left_out_and_the_note_says_so():
     made = pydoc.assemble("pydoc", _found(network=600, gui=363, files=500), "Python 3.11.2")
     assert made.class_names == ("network", "files")
-    assert set(made.train_labels) == {0, 1} and len(made.train_texts) + len(made.test_texts) == 1100
+    assert {label for _, label in made.train} == {0, 1} and len(made.train) + len(made.test) == 1100
     assert made.note == (
         "Python 3.11.2; concurrency left out: 0 texts; numbers left out: 0 texts; gui left out: 363 texts; "
         "language left out: 0 texts"
@@ -93,7 +96,7 @@ def test_a_python_without_sources_is_refused(tmp_path):
 
 def test_a_text_stays_on_its_side_whatever_else_is_in_the_library():
     few, many = (pydoc.assemble("pydoc", _found(network=n, files=n), "", fewest=1) for n in (50, 500))
-    assert set(few.test_texts) <= set(many.test_texts) and set(few.train_texts) <= set(many.train_texts)
+    assert set(few.test) <= set(many.test) and set(few.train) <= set(many.train)
 
 
 def _library_of(root: Path, texts: int) -> Path:
@@ -110,25 +113,25 @@ def test_the_library_is_read_once_and_again_when_it_or_the_rules_change(tmp_path
     monkeypatch.setattr(pydoc, "extract", lambda root: reads.append(root) or extract(root))
     monkeypatch.setattr(pydoc, "library", lambda: tmp_path / "one")
     _library_of(tmp_path / "one", 600), _library_of(tmp_path / "two", 700)
-    first = corpus.read("pydoc")
-    assert corpus.read("pydoc") == first and len(reads) == 1
+    first = corpus.read(_SPEC)
+    assert corpus.read(_SPEC) == first and len(reads) == 1
 
     monkeypatch.setattr(pydoc, "library", lambda: tmp_path / "two")
-    assert len(corpus.read("pydoc").train_texts) > len(first.train_texts) and len(reads) == 2
+    assert len(corpus.read(_SPEC).train) > len(first.train) and len(reads) == 2
     monkeypatch.setattr(pydoc, "RULES", pydoc.RULES + 1)
-    corpus.read("pydoc")
+    corpus.read(_SPEC)
     monkeypatch.setattr(pydoc.sys, "version", "3.99.0 (another build)")
-    assert corpus.read("pydoc").note.startswith("Python 3.99.0;") and len(reads) == 4
+    assert corpus.read(_SPEC).note.startswith("Python 3.99.0;") and len(reads) == 4
 
 
 def test_a_damaged_cache_is_read_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(pydoc, "library", lambda: tmp_path / "one")
     _library_of(tmp_path / "one", 600)
-    first = corpus.read("pydoc")
+    first = corpus.read(_SPEC)
     path = cache.place("pydoc", "texts", *pydoc.fingerprint())
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b"paragraph", b"parakeets", 1))
-    assert corpus.read("pydoc") == first and path.read_bytes() == whole
+    assert corpus.read(_SPEC) == first and path.read_bytes() == whole
 
 
 def test_without_a_place_for_the_cache_the_corpus_is_read_all_the_same(tmp_path, monkeypatch):
@@ -136,21 +139,21 @@ def test_without_a_place_for_the_cache_the_corpus_is_read_all_the_same(tmp_path,
     monkeypatch.setenv("LTH_DATA", str(tmp_path / "file" / "data"))
     monkeypatch.setattr(pydoc, "library", lambda: tmp_path / "one")
     _library_of(tmp_path / "one", 600)
-    assert len(corpus.read("pydoc").class_names) == 2
+    assert len(corpus.read(_SPEC).class_names) == 2
 
 
 def test_train_and_test_share_no_wording(library_corpus):
-    words = [{pydoc._words(text) for text in part} for part in (library_corpus.train_texts, library_corpus.test_texts)]
+    words = [{pydoc._words(text) for text, _ in part} for part in (library_corpus.train, library_corpus.test)]
     assert words[0].isdisjoint(words[1])
-    assert len(words[0]) == len(library_corpus.train_texts) and len(words[1]) == len(library_corpus.test_texts)
+    assert len(words[0]) == len(library_corpus.train) and len(words[1]) == len(library_corpus.test)
 
 
 def test_the_running_pythons_library_gives_enough_texts_and_no_doctests(library_corpus):
     corpus.check(library_corpus)
-    sizes = Counter(library_corpus.train_labels + library_corpus.test_labels)
-    texts = library_corpus.train_texts + library_corpus.test_texts
+    every = [*library_corpus.train, *library_corpus.test]
+    sizes, texts = Counter(label for _, label in every), [text for text, _ in every]
     assert len(texts) > 9_500 and len(library_corpus.class_names) >= 5 and min(sizes.values()) >= 500
-    assert 0.18 < len(library_corpus.test_texts) / len(texts) < 0.22
+    assert 0.18 < len(library_corpus.test) / len(texts) < 0.22
     assert not [text for text in texts if text.startswith(">>>") or "\n" in text]
 
 
@@ -160,8 +163,8 @@ def test_the_question_can_be_answered_but_not_by_everything(library_corpus):
     from sklearn.linear_model import LogisticRegression
 
     tfidf = TfidfVectorizer()
-    model = LogisticRegression(C=10, solver="saga", tol=0.01, random_state=0).fit(
-        tfidf.fit_transform(library_corpus.train_texts), library_corpus.train_labels
-    )
-    accuracy = model.score(tfidf.transform(library_corpus.test_texts), library_corpus.test_labels)
+    texts, labels = zip(*library_corpus.train, strict=True)
+    test_texts, test_labels = zip(*library_corpus.test, strict=True)
+    model = LogisticRegression(C=10, solver="saga", tol=0.01, random_state=0).fit(tfidf.fit_transform(texts), labels)
+    accuracy = model.score(tfidf.transform(test_texts), test_labels)
     assert 0.78 < accuracy < 0.87

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.data import classic_csv, store
+from engine.data import published, store
 from engine.errors import BadInput
+from engine.spec import DataSpec
 
 
 def _content(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    files = [file for file in folder.rglob("*") if file.is_file() and file.suffix != ".lock"]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 def _datasets(home: Path) -> set[str]:
@@ -26,7 +28,7 @@ def test_an_imported_dataset_is_where_runs_look_for_it(home, write, tmp_path):
     assert summary.folder == str(home / "ag_news") and summary.name == "ag_news"
     assert summary.train == {"World": 5, "Sports": 5, "Business": 5, "Sci/Tech": 5}
     assert summary.test == {"World": 2, "Sports": 2, "Business": 2, "Sci/Tech": 2}
-    assert store.validate("ag_news") == summary
+    assert store.validate(DataSpec(name="ag_news")) == summary
     kept = _content(home / "ag_news")
     assert kept.pop("about.json") and kept == _content(source)
     assert _datasets(home) == {"ag_news"}
@@ -57,7 +59,7 @@ def test_a_new_import_replaces_the_old_one_wholly(home, write, tmp_path):
     rows = [(c, "new", "words") for c in (1, 2, 3, 4) for _ in range(3)]
     assert sum(store.import_dataset("ag_news", write(tmp_path / "new", rows)).train.values()) == 12
     assert sorted(_content(home / "ag_news")) == ["about.json", "test.csv", "train.csv"]
-    assert sum(store.validate("ag_news").train.values()) == 12
+    assert sum(store.validate(DataSpec(name="ag_news")).train.values()) == 12
 
 
 @pytest.mark.parametrize(
@@ -65,11 +67,16 @@ def test_a_new_import_replaces_the_old_one_wholly(home, write, tmp_path):
     [
         ("agnews", "source", "dataset: 'agnews' is not known; did you mean ag_news"),
         ("pydoc", "source", "dataset: pydoc is built in and needs no import"),
-        ("ag_news", "nowhere", "nowhere does not exist; give the folder that holds train.csv and test.csv"),
-        ("ag_news", "source/test.csv", "test.csv is neither a folder nor a train.csv; give the folder"),
-        ("ag_news", "empty", "empty holds no train.csv or train.csv.gz"),
-        ("ag_news", "half", "half holds no test.csv or test.csv.gz"),
-        ("ag_news", "odd", "odd holds no train.csv or train.csv.gz"),
+        ("ag_news", "nowhere", "nowhere does not exist; give the dataset's folder, archive or file"),
+        ("ag_news", "source/notes.txt", "notes.txt is neither a folder, nor a .tgz"),
+        (
+            "ag_news",
+            "empty",
+            "empty holds no dataset in a form that is known; give a folder with train.csv and test.csv",
+        ),
+        ("ag_news", "half", "half holds a train.csv but no test.csv; bring both parts"),
+        ("ag_news", "half/train.csv", "half holds a train.csv but no test.csv; bring both parts"),
+        ("ag_news", "odd", "odd holds no dataset in a form that is known"),
         ("ag_news", "x" * 5000, "does not exist"),
         ("ag_news", "a\0b", "does not exist"),
     ],
@@ -77,6 +84,7 @@ def test_a_new_import_replaces_the_old_one_wholly(home, write, tmp_path):
 def test_what_cannot_be_imported_is_refused_in_one_sentence(home, write, tmp_path, name, given, says):
     write(tmp_path / "source"), write(tmp_path / "half"), (tmp_path / "empty").mkdir()
     (tmp_path / "half" / "test.csv").unlink()
+    (tmp_path / "source" / "notes.txt").write_text("no dataset")
     (tmp_path / "odd" / "train.csv").mkdir(parents=True)
     with pytest.raises(BadInput, match=says):
         store.import_dataset(name, tmp_path / given)
@@ -107,9 +115,7 @@ def test_an_import_that_breaks_off_leaves_all_as_it_was(home, write, tmp_path, m
         store.import_dataset("ag_news", source)
     if isinstance(raised, OSError):
         assert "ag_news could not be copied to" in str(caught.value) and "No space left" in str(caught.value)
-    content = _content(home)
-    content.pop(".ag_news.lock", None)
-    assert content == before and _datasets(home) == ({"ag_news"} if there else set())
+    assert _content(home) == before and _datasets(home) == ({"ag_news"} if there else set())
 
 
 def test_a_rename_that_fails_brings_the_old_dataset_back(home, ag_news, write, tmp_path, monkeypatch):
@@ -157,23 +163,27 @@ def test_a_folder_that_cannot_be_written_is_named(write, tmp_path, monkeypatch):
 
 
 def test_files_that_were_checked_are_not_read_again_until_they_change(ag_news, write, monkeypatch):
-    reads, read = [], classic_csv.read
-    monkeypatch.setattr(classic_csv, "read", lambda *given: reads.append(given) or read(*given))
+    reads, read = [], published.read
+    monkeypatch.setattr(published, "read", lambda *given: reads.append(given) or read(*given))
     said: list[str] = []
-    first = store.validate("ag_news", said.append)
-    assert store.validate("ag_news", said.append) == first and len(reads) == 1 and said == ["checking ag_news"]
+    first = store.validate(DataSpec(name="ag_news"), said.append)
+    assert (
+        store.validate(DataSpec(name="ag_news"), said.append) == first
+        and len(reads) == 1
+        and said == ["checking ag_news"]
+    )
 
     write(ag_news, [(c, "t", "x") for c in (1, 2, 3, 4) * 2])
-    assert store.validate("ag_news").train["World"] == 2 and len(reads) == 2
+    assert store.validate(DataSpec(name="ag_news")).train["World"] == 2 and len(reads) == 2
     (ag_news / "test.csv").write_text("1,a,b\n9,a,b\n")
     for _ in range(2):  # what was refused is refused again
         with pytest.raises(BadInput, match="row 2"):
-            store.validate("ag_news")
+            store.validate(DataSpec(name="ag_news"))
 
 
 def test_validating_what_is_not_here_says_how_to_get_it():
-    with pytest.raises(BadInput, match="lth data import ag_news PATH"):
-        store.validate("ag_news")
+    with pytest.raises(BadInput, match="lth data fetch ag_news, or lth data import ag_news PATH"):
+        store.validate(DataSpec(name="ag_news"))
 
 
 def test_the_listing_tells_what_is_here_and_how_large(home, write, tmp_path):
@@ -189,7 +199,7 @@ def test_the_listing_tells_what_is_here_and_how_large(home, write, tmp_path):
 
 def test_counts_are_known_for_files_put_by_hand_once_they_were_checked(ag_news):
     assert store.listing()[1]["here"] and store.listing()[1]["train"] is None
-    store.validate("ag_news")
+    store.validate(DataSpec(name="ag_news"))
     assert store.listing()[1]["train"] == 20
 
 
