@@ -8,7 +8,6 @@ read, and labels are not looked at. torch is imported only once there is somethi
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import blake2b
@@ -17,12 +16,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from filelock import FileLock, Timeout
 
 from engine.data import corpus
 from engine.errors import BadInput, Stopped, unknown
-from engine.models import wordpiece
+from engine.models import unfinished, wordpiece
 from engine.models.sizes import BERTS
+from engine.models.unfinished import ABOUT, DRAFT, STATE
 from engine.places import data_root, pretrained_root
 from engine.randomness import derive
 
@@ -40,10 +39,8 @@ BOUNDS = {
     "max_tokens": (8, 512),
     "seed": (0, 2**31 - 1),
 }
-ABOUT = "pretraining.json"
 _FORMAT = 1  # raise it whenever the same plan comes to other weights
 _HELD_OUT = 20  # one text in so many is never trained on, only measured
-_STATE, _FINISHED, _REPLACED, _LOCK = "state.safetensors", "finished", "replaced", "lock"
 
 
 @dataclass(frozen=True)
@@ -104,19 +101,22 @@ def pretrain(
     """
     _check(plan)
     folder = (folder or folder_for(plan.model, data.name, data.file)).absolute()
-    _refuse(folder, force)
+    unfinished.refuse(folder, force)
     settings = _settings(data, plan)
-    with _at_work(folder) as part:
-        _refuse(folder, force)  # once more: another process may just have finished it
+    with unfinished.at_work(folder) as part:
+        unfinished.refuse(folder, force)  # once more: another process may just have finished it
         source = corpus.read(data)
-        kept, account = _left(part, settings, listener)
+        kept = unfinished.left(part, settings, listener.say)
         try:
-            prepared = _prepare(source, plan, account.get("vocabulary"), listener)
-            account = account or _account(source, plan, settings, prepared)
+            prepared = _prepare(source, plan, kept.account["vocabulary"] if kept else None, listener)
+            account = kept.account if kept else _account(source, plan, settings, prepared)
             account = _train(plan, prepared, part, kept, account, listener)
         except Stopped:
-            raise Stopped(len(_account_in(part, settings).get("epochs", []))) from None
-        _finish(account, part, folder)
+            found = unfinished.left(part, settings)
+            raise Stopped(len(found.account["epochs"]) if found else 0) from None
+        (part / DRAFT / "vocab.txt").write_text("\n".join(account["vocabulary"]) + "\n", encoding="utf-8")
+        (part / DRAFT / ABOUT).write_bytes(orjson.dumps(_told(account), option=orjson.OPT_INDENT_2) + b"\n")
+        unfinished.put(part, folder)
     return _told(account) | {"folder": str(folder)}
 
 
@@ -135,42 +135,6 @@ def _check(plan: Plan) -> None:
         raise BadInput(f"learning-rate: {plan.learning_rate:g} given; give a number above 0 and at most 1.")
 
 
-def _refuse(folder: Path, force: bool) -> None:
-    """BadInput where something that must stay is in the way."""
-    if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / ABOUT).is_file():
-        raise BadInput(f"output: {folder} is there and was not made by lth pretrain; give another folder.")
-    if not force:
-        raise BadInput(f"output: {folder} is finished already; use it, give another folder, or --force to do it again.")
-
-
-@contextmanager
-def _at_work(folder: Path) -> Iterator[Path]:
-    """The folder of the work at hand, for one process at a time. BadInput where it cannot be had."""
-    part = folder.with_name(f"{folder.name}.part")
-    try:
-        part.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(part / _LOCK)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BadInput(f"output: another process is pretraining into {folder} now; wait, or give another.") from None
-    except OSError as error:
-        raise BadInput(
-            f"output: {folder} cannot be written ({error.strerror}); give another folder, or make it writable."
-        ) from None
-    try:
-        yield part
-    finally:
-        if not (part / _STATE).exists():  # finished, or stopped before there was anything to keep
-            for left in (_FINISHED, _REPLACED):
-                shutil.rmtree(part / left, ignore_errors=True)
-            (part / _LOCK).unlink(missing_ok=True)
-            with suppress(OSError):
-                part.rmdir()
-        lock.release()
-
-
 def _settings(data: "DataSpec", plan: Plan) -> dict[str, Any]:
     """All that decides the weights, but for the machine; two calls that agree in it are one piece of work."""
     pieces = plan.pieces and blake2b("\n".join(plan.pieces).encode("utf-8"), digest_size=16).hexdigest()
@@ -182,34 +146,6 @@ def _settings(data: "DataSpec", plan: Plan) -> dict[str, Any]:
         "dataset": data.name,
         "texts": blake2b(repr(corpus.fingerprint(data)).encode(), digest_size=16).hexdigest(),
     }
-
-
-def _left(part: Path, settings: dict[str, Any], listener: Listener) -> tuple["Standing | None", dict[str, Any]]:
-    """What an earlier call left, and its account; nothing where there is none, or it was after something else."""
-    if not (part / _STATE).exists():
-        return None, {}
-    from engine.models import standing
-
-    kept = standing.read(part / _STATE)
-    if kept is None:
-        listener.say(f"Beginning anew: {part / _STATE} is damaged.")
-        return None, {}
-    before = kept.account["settings"]
-    if other := [name for name in settings if before.get(name) != settings[name]]:
-        listener.say(f"Beginning anew: {part} was of another {', '.join(name.replace('_', '-') for name in other)}.")
-        return None, {}
-    listener.say(f"Going on after epoch {len(kept.account['epochs'])} of {settings['epochs']}.")
-    return kept, kept.account
-
-
-def _account_in(part: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """The account of what is kept of this very piece of work; empty where nothing is."""
-    if not (part / _STATE).exists():
-        return {}
-    from engine.models import standing
-
-    kept = standing.read(part / _STATE)
-    return kept.account if kept and kept.account["settings"] == settings else {}
 
 
 @dataclass(frozen=True)
@@ -309,24 +245,12 @@ def _train(
         seconds = perf_counter() - began
         epoch = Epoch(number, loss, *measured, round(seconds, 3), str(device), torch.get_num_threads())
         account = account | {"epochs": [*account["epochs"], asdict(epoch)]}
-        standing.write(part / _STATE, standing.take(network, optimizer, account))
+        standing.write(part / STATE, standing.take(network, optimizer, account))
         listener.on_epoch(epoch)
-    draft = part / _FINISHED
+    draft = part / DRAFT
     shutil.rmtree(draft, ignore_errors=True)
     masked.save(network, blocks.tokenizer(prepared.vocabulary, shape.positions), draft)
     return account
-
-
-def _finish(account: dict[str, Any], part: Path, folder: Path) -> None:
-    """Put what is finished in its place, by one rename, and clear up."""
-    draft = part / _FINISHED
-    (draft / "vocab.txt").write_text("\n".join(account["vocabulary"]) + "\n", encoding="utf-8")
-    (draft / ABOUT).write_bytes(orjson.dumps(_told(account), option=orjson.OPT_INDENT_2) + b"\n")
-    if (folder / ABOUT).is_file():
-        shutil.rmtree(part / _REPLACED, ignore_errors=True)
-        folder.rename(part / _REPLACED)
-    draft.rename(folder)
-    (part / _STATE).unlink()
 
 
 def _told(account: dict[str, Any]) -> dict[str, Any]:

@@ -260,11 +260,12 @@ def batch() -> blocks.Batch:
 
 def test_scores_at_the_masked_pieces_alone_give_the_loss_of_all(batch):
     network = masked.network(SIZES["bert-tiny"], 120, 0, seed=3).eval()
+    assert batch.valid is not None, "padding should not change it"
     summed, right = masked.loss(network, batch)
     labels = torch.full_like(batch.tokens, -100).flatten()
     labels[batch.where] = batch.wanted
     labels = labels.view_as(batch.tokens)
-    valid = torch.ones_like(batch.tokens) if batch.valid is None else batch.valid[:, 0, 0].long()
+    valid = batch.valid[:, 0, 0].long()
     full = network(batch.tokens, attention_mask=valid, position_ids=batch.positions, labels=labels)
     assert abs(summed.item() / len(batch.wanted) - full.loss.item()) < 1e-5
     assert int(right) == int((full.logits.argmax(-1) == labels).sum())
