@@ -74,9 +74,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who follows a pretraining. `on_step` is told the epoch, steps done of how many, and now and then the loss."""
+    """Who follows a pretraining. `say` is told in words of what takes seconds, `tell` a sentence that should stay.
+
+    `on_step` is told the epoch, steps done of how many, and now and then the loss.
+    """
 
     say: Callable[[str], None] = lambda words: None
+    tell: Callable[[str], None] = lambda sentence: None
     on_step: Callable[[int, int, int, float | None], None] = lambda epoch, step, steps, loss: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     stop: Callable[[], bool] = lambda: False
@@ -106,7 +110,7 @@ def pretrain(
     with unfinished.at_work(folder) as part:
         unfinished.refuse(folder, force)  # once more: another process may just have finished it
         source = corpus.read(data)
-        kept = unfinished.left(part, settings, listener.say)
+        kept = unfinished.left(part, settings, listener.tell)
         try:
             prepared = _prepare(source, plan, kept.account["vocabulary"] if kept else None, listener)
             account = kept.account if kept else _account(source, plan, settings, prepared)

@@ -55,7 +55,9 @@ def at_work(folder: Path) -> Iterator[Path]:
         lock.release()
 
 
-def left(part: Path, settings: dict[str, Any], say: Callable[[str], None] = lambda words: None) -> "Standing | None":
+def left(
+    part: Path, settings: dict[str, Any], tell: Callable[[str], None] = lambda sentence: None
+) -> "Standing | None":
     """Where an earlier call with the same settings got to; None, and why in words, where there is nothing to go on."""
     if not (part / STATE).exists():
         return None
@@ -63,13 +65,13 @@ def left(part: Path, settings: dict[str, Any], say: Callable[[str], None] = lamb
 
     kept = standing.read(part / STATE)
     if kept is None:
-        say(f"Beginning anew: {part / STATE} is damaged.")
+        tell(f"Beginning anew: {part / STATE} is damaged.")
         return None
     before = kept.account["settings"]
     if other := [name for name in settings if before.get(name) != settings[name]]:
-        say(f"Beginning anew: {part} was of another {', '.join(name.replace('_', '-') for name in other)}.")
+        tell(f"Beginning anew: {part} was of another {', '.join(name.replace('_', '-') for name in other)}.")
         return None
-    say(f"Going on after epoch {len(kept.account['epochs'])} of {settings['epochs']}.")
+    tell(f"Going on after epoch {len(kept.account['epochs'])} of {settings['epochs']}.")
     return kept
 
 

@@ -98,13 +98,9 @@ def _followed(data: Any, plan: "Plan", folder: Path | None, force: bool) -> dict
                 return pretraining.pretrain(data, plan, folder, force, stoppable)
         except Stopped as stopped:
             kept = stopped.args[0] if stopped.args else 0
-    words = f"Interrupted; {_epochs(kept)} of {plan.epochs} are kept, and the same command goes on from there."
+    words = f"Interrupted; {kept} of {plan.epochs} epochs kept, and the same command goes on from there."
     output.say(words if kept else "Interrupted before the first epoch was finished; nothing is kept.", "yellow")
     raise typer.Exit(output.INTERRUPTED)
-
-
-def _epochs(number: int) -> str:
-    return f"{number} epoch" if number == 1 else f"{number} epochs"
 
 
 def _told(epoch: "Epoch", plan: "Plan") -> str:
@@ -122,7 +118,7 @@ def _display(plan: "Plan") -> Iterator["Listener"]:
     from engine.models.pretraining import Listener
 
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield Listener(output.say, on_epoch=lambda epoch: output.say(_told(epoch, plan)))
+        yield Listener(output.say, output.say, on_epoch=lambda epoch: output.say(_told(epoch, plan)))
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -141,12 +137,17 @@ def _display(plan: "Plan") -> Iterator["Listener"]:
         def say(words: str) -> None:
             progress.update(bar, description=f"Preparing: {plain.line(words)}")
 
+        def tell(sentence: str) -> None:
+            progress.console.print(tables.text(sentence))
+
         def on_step(epoch: int, step: int, steps: int, loss: float | None) -> None:
             shown = {} if loss is None else {"loss": f"loss {loss:.2f}"}
             done, total = (epoch - 1) * steps + step, plan.epochs * steps
-            progress.update(bar, description=f"epoch {epoch}/{plan.epochs}", completed=done, total=total, **shown)
+            if progress.tasks[0].total is None:  # so that what was done before does not count as fast
+                progress.reset(bar, total=total, completed=done)
+            progress.update(bar, description=f"epoch {epoch}/{plan.epochs}", completed=done, **shown)
 
         def on_epoch(epoch: "Epoch") -> None:
-            progress.console.print(tables.text(_told(epoch, plan)))
+            tell(_told(epoch, plan))
 
-        yield Listener(say, on_step, on_epoch)
+        yield Listener(say, tell, on_step, on_epoch)

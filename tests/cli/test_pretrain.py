@@ -44,7 +44,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(working, tmp
     kept = standing.read(folder.with_name("bert-tiny-ag_news.part") / "state.safetensors")
     assert kept is not None
     epochs = len(kept.account["epochs"])
-    assert f"Interrupted; {epochs} epochs of 12 are kept, and the same command goes on from there." in said
+    assert f"Interrupted; {epochs} of 12 epochs kept, and the same command goes on from there." in said
     assert not folder.exists()
     done = lth("pretrain", "-d", "ag_news", "--epochs", "12", *SMALL, "--json")
     assert done.code == 0, done.err

@@ -68,7 +68,7 @@ class Watch:
         self.at, self.stopping = (epoch, step), False
 
     def listener(self) -> Listener:
-        return Listener(self.words.append, self._on_step, self.epochs.append, lambda: self.stopping)
+        return Listener(self.words.append, self.words.append, self._on_step, self.epochs.append, lambda: self.stopping)
 
     def _on_step(self, epoch: int, step: int, steps: int, loss: float | None) -> None:
         self.stopping = self.stopping or (epoch, step) == self.at
