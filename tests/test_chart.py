@@ -102,6 +102,35 @@ def test_the_dense_level_is_a_dotted_line_where_its_accuracy_belongs():
     assert not any("┄" in line for line in plot(chart.draw(found, None, 80, 17)))
 
 
+def test_the_linear_reference_is_a_labelled_level_of_its_own_where_it_lies_among_the_others():
+    found = [Curve("ticket", ((0.2, 0.95), (0.9, 0.55)))]
+    lines = chart.draw(found, 0.95, 80, 17, 0.75)
+    (level,) = [y for y, line in enumerate(plot(lines)) if "·" in line]
+    assert level == pytest.approx((len(lines) - 4) / 2, abs=1)
+    assert "· linear" in text(lines)[-1]
+    for away in (0.99, 0.3, math.nan, None):
+        assert chart.draw(found, 0.95, 80, 17, away) == chart.draw(found, 0.95, 80, 17)
+
+
+@given(curves(), st.none() | fractions, st.integers(0, 140), st.integers(0, 40), fractions)
+def test_with_the_linear_reference_it_is_no_larger_and_every_marker_stays(found, dense, width, height, linear):
+    drawn = chart.draw(found, dense, width, height, linear)
+    inside(drawn, width, height, legend=False)
+    without = plot(chart.draw(found, dense, width, height))
+    assert len(plot(drawn)) == len(without)
+    for line, before in zip(plot(drawn), without, strict=True):
+        signs = zip(line, before, strict=True)
+        assert all(one == other or (one == "·" and other not in chart.MARKERS) for one, other in signs)
+
+
+def test_the_legend_with_all_levels_fits_eighty_columns():
+    found = [Curve(name, tuple((s, 0.9 - s / 50) for s in LADDER)) for name in NAMES[:3]]
+    lines = chart.draw(found, 0.9, 80, 16, 0.89)
+    inside(lines, 80, 16)
+    for name in ("● ticket", "○ reinit", "× shuffle", "┄ dense", "· linear", "accuracy by sparsity, %"):
+        assert name in text(lines)[-1]
+
+
 def test_rounds_of_one_rate_stand_evenly():
     lines = plot(chart.draw([Curve("ticket", tuple((s, 0.9) for s in LADDER))], 0.9, 80, 16))
     (line,) = [line for line in lines if "●" in line]

@@ -95,3 +95,27 @@ def test_counts_agree_with_their_nouns():
     spec = {"schedule": {"rounds": 1}, "training": {"epochs": 1}}
     words = " ".join(line.plain for line in tables.facts(shown(spec=spec, seeds=[0])))
     assert all(one in words for one in ("1 round ", "1 epoch,", "1 seed"))
+
+
+REFERENCE = {"linear_test_accuracy": 0.912, "per_seed": [0.911, None, 0.913], "test_macro_f1": [0.90, None, 0.92]}
+
+
+def test_the_linear_reference_stands_under_the_table_as_soon_as_it_is_known():
+    words = "linear reference (TF-IDF + logistic regression): "
+    assert words not in printed(tables.run(shown(reference=None), 80))
+    assert f"{words}91.2 ± 0.1 % test accuracy" in printed(tables.run(shown(reference=REFERENCE), 80))
+    assert f"{words}91.0 ± 1.4 % test macro-F1" in printed(tables.run(shown(reference=REFERENCE), 80, "macro-f1"))
+    assert f"{words}91.2 % test" in printed(tables.run(shown(reference={"linear_test_accuracy": 0.912}), 80))
+
+
+def test_a_reference_of_a_part_of_the_texts_says_so():
+    whole = REFERENCE | {"texts": [216, None, 216], "of": [216, None, 216]}
+    assert "trained on" not in tables.reference(shown(reference=whole)).plain
+    part = REFERENCE | {"texts": [100_000] * 3, "of": [504_000] * 3}
+    assert "trained on 100,000 of 504,000 texts" in tables.reference(shown(reference=part)).plain
+
+
+@given(odd | st.fixed_dictionaries(dict.fromkeys((*REFERENCE, "texts", "of"), odd | st.lists(odd | st.floats(0, 1)))))
+def test_a_reference_takes_any_value(reference):
+    for metric in tables.METRICS:
+        assert "some-run" in printed(tables.run(shown(reference=reference), 80, metric))

@@ -52,6 +52,19 @@ async def test_the_verdict_stands_on_top(runs: Path) -> None:
         await sees(pilot, "✓ finished", "A winning ticket down to 10.7 %")
 
 
+async def test_the_linear_reference_is_in_the_headline_and_a_level_in_the_chart(runs: Path) -> None:
+    story = Story(runs, "running")
+    async with LthApp(run=story.run).run_test(size=(120, 40), notifications=True) as pilot:
+        story.log.append("reference", seed=0, linear_test_accuracy=0.88)
+        await sees(pilot, "linear reference 88.0 %")
+        story.trained(0, 0, "dense", 0.85)
+        story.trained(0, 1, "ticket", 0.90)
+        await sees(pilot, "┄ dense  · linear")
+        story.log.append("reference", seed=1, linear_test_accuracy=0.96)
+        await sees(pilot, "linear reference 92.0 %")
+        assert "┄ dense  · linear" not in shown(pilot.app), "a level above all others would press the curves together"
+
+
 async def test_a_failure_says_why_and_warnings_are_shown(runs: Path) -> None:
     story = Story(runs, "failed", cause="out of memory; a smaller training.batch_size or model would fit")
     story.log.append("warning", message="layer head.weight is emptied by pruning")

@@ -74,10 +74,30 @@ def test_a_finished_run_shows_every_round_arm_and_seed(finished):
                 assert None not in metrics[name]
     assert shown["verdict"]["seeds"] == 3
     assert shown["verdict"]["sentence"]
+    assert None not in shown["reference"]["per_seed"]
+    assert shown["reference"]["texts"] == shown["reference"]["of"] == [216] * 3
     assert shown["data"] | {"train": 216, "valid": 24, "test": 80, "classes": 4} == shown["data"]
     assert shown["machine"]["threads"] == 1
     assert shown["machine"]["grouping"] == "one after another"
     assert shown["events_skipped"] == 0
+
+
+def test_a_seeds_linear_reference_is_told_once_before_its_dense_training(finished):
+    told = [(e["event"], e["seed"], e.get("round")) for e in events.read(finished / events.FILE).events if "seed" in e]
+    for seed in (0, 1, 2):
+        assert told.count(("reference", seed, None)) == 1
+        assert told.index(("reference", seed, None)) < told.index(("round_started", seed, 0))
+    final = events.read(finished / events.FILE).events[-1]
+    assert final["reference"] == summary.show(finished)["reference"]
+
+
+def test_a_reference_from_the_cache_changes_no_number_of_the_networks(news):
+    runs = [new_run(**{"schedule.rounds": 1}) for _ in range(2)]
+    for run in runs:
+        assert launch.start(run).wait() == 0
+    one, other = (summary.show(run)["reference"] for run in runs)
+    assert one == other, "the seconds it took included, so the second was not computed"
+    assert numbers(runs[0]) == numbers(runs[1])
 
 
 def test_a_finished_run_left_a_ticket_for_every_seed_and_round(finished):
@@ -165,6 +185,9 @@ def test_killed_at_any_moment_it_is_orphaned_readable_and_goes_on_to_the_same_nu
     assert numbers(run) == numbers(finished)
     whole, again = summary.show(finished), summary.show(run)
     assert again["verdict"] == whole["verdict"]
+    assert again["reference"]["per_seed"] == whole["reference"]["per_seed"]
+    told = [event["seed"] for event in events.read(run / events.FILE).events if event["event"] == "reference"]
+    assert told == [0, 1, 2], "not again by an engine that goes on"
     for seed in (0, 1, 2):
         one, other = checkpoint.load_standing(finished, seed), checkpoint.load_standing(run, seed)
         assert all((one[2][name] == other[2][name]).all() for name in one[2])

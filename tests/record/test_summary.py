@@ -108,6 +108,25 @@ def test_the_shape_of_a_finished_run(run: Path) -> None:
     assert shown["progress"]["fraction"] == 0.6
 
 
+def referred(seed: int, accuracy: Any, **more: Any) -> dict[str, Any]:
+    sizes = {"texts": 90, "of": 90, "seconds": 1.5}
+    return {"event": "reference", "seed": seed, "linear_test_accuracy": accuracy, **sizes, **more}
+
+
+def test_the_linear_reference_is_a_mean_over_the_seeds_that_have_one(run: Path) -> None:
+    tell(run, referred(3, 0.91, linear_test_macro_f1=0.9))
+    assert summary.show(run)["reference"] == {
+        "linear_test_accuracy": 0.91, "per_seed": [None, 0.91], "test_macro_f1": [None, 0.9],
+        "texts": [None, 90], "of": [None, 90], "seconds": [None, 1.5],
+    }  # fmt: skip
+    tell(run, referred(7, 0.5), referred(7, 0.93))
+    reference = summary.show(run)["reference"]
+    assert reference["linear_test_accuracy"] == pytest.approx(0.92)
+    assert reference["per_seed"] == [0.93, 0.91], "in seed order, and the latest counts"
+    tell(run, {"event": "run_finished", "reference": {"linear_test_accuracy": 0.1}})
+    assert summary.show(run)["reference"] == reference, "the seeds' own events say more"
+
+
 def test_lists_have_one_entry_a_seed_in_seed_order_null_where_missing_or_diverged(run: Path) -> None:
     tell(run, begun(3, 1), trained(3, 1, "ticket", 0.9), trained(7, 1, "reinit", None, diverged=True))
     (only,) = summary.show(run)["rounds"]
@@ -203,6 +222,10 @@ NONSENSE: list[dict[str, Any]] = [
     epoch(7, 1, "ticket", 10**12),
     {"event": "trained"},
     {"event": "epoch", "seed": 7, "round": 1},
+    referred(99, 0.9),
+    referred(7, 91.2),
+    referred(7, None),
+    referred(7, 0.9, texts="all"),
     {"event": "warning", "message": None},
     {"event": "run_finished", "verdict": "won"},
     {**DATA, "train": "many"},
