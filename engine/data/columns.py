@@ -74,10 +74,9 @@ def label_of(table: "Table", number: int, value: Any) -> str:
 
 def in_order(labels: Sequence[str]) -> list[str]:
     """Numbers by size, anything else by alphabet."""
-    try:
+    if all(re.fullmatch(r"[+-]?\d+(\.\d+)?", label) for label in labels):  # which nan and inf are not
         return sorted(labels, key=lambda label: (float(label), label))
-    except ValueError:
-        return sorted(labels, key=lambda label: (label.casefold(), label))
+    return sorted(labels, key=lambda label: (label.casefold(), label))
 
 
 def _text(table: "Table", number: int, value: Any) -> str:

@@ -27,6 +27,8 @@ class _File:
     label: str
     labels: dict[str, int]  # each with the row that it first stands in
     marks: dict[str, list[int]]  # of the texts of each label; empty if not asked for
+    texts: int
+    empty: int
     unlabelled: int
 
     def pairs(self, meant: dict[str, int]) -> Iterator[tuple[str, int]]:
@@ -53,10 +55,12 @@ def read(data: DataSpec) -> Corpus:
         )
     classes = columns.in_order(list(train.labels))
     meant = {label: place for place, label in enumerate(classes)}
-    unlabelled = train.unlabelled
+    empty, unlabelled = train.empty, train.unlabelled
     if data.test_file is None:
         below = thresholds({meant[label]: marks for label, marks in train.marks.items()}, _HELD_OUT)
-        parts = parted(partial(train.pairs, meant), below)
+        held = sum(one < below[meant[label]] for label, marks in train.marks.items() for one in marks)
+        first, second = parted(partial(train.pairs, meant), below)
+        parts = Streamed(first, train.texts - held), Streamed(second, held)
         tested = "a stratified fifth held out for testing"
     else:
         test = _look(_there("data.test_file", data.test_file), data, like=train)
@@ -65,15 +69,13 @@ def read(data: DataSpec) -> Corpus:
                 f"data.test_file: {test.table.path}, {test.table.unit} {test.labels[strange[0]]} has the label "
                 f"{short(strange[0])}, which no training text has; give training texts of it, or leave it out."
             )
-        parts = partial(train.pairs, meant), partial(test.pairs, meant)
+        parts = Streamed(partial(train.pairs, meant), train.texts), Streamed(partial(test.pairs, meant), test.texts)
         tested = f"tested on {test.table.path.name}"
-        unlabelled += test.unlabelled
+        empty, unlabelled = empty + test.empty, unlabelled + test.unlabelled
     joined = " + ".join(f"'{name}'" for name in train.text)
-    first, second = map(Streamed, parts)
-    empty = left_out(first.empty + second.empty)
     missing = f"{unlabelled:,} text{'s' if unlabelled > 1 else ''} without a label left out" if unlabelled else ""
-    note = [f"text from {joined}, label from '{train.label}'", tested, empty, missing]
-    return Corpus(data.name, tuple(classes), first, second, "; ".join(filter(None, note)))
+    note = [f"text from {joined}, label from '{train.label}'", tested, left_out(empty), missing]
+    return Corpus(data.name, tuple(classes), *parts, "; ".join(filter(None, note)))
 
 
 def fingerprint(data: DataSpec) -> tuple[object, ...] | None:
@@ -102,18 +104,22 @@ def _look(path: Path, data: DataSpec, like: _File | None = None, marks: bool = F
         text, label = columns.choose(table, data.text_column, data.label_column)
     else:
         text, label = columns.choose(table, "+".join(like.text), like.label)
-    found = _File(table, text, label, {}, {}, 0)
-    unlabelled = 0
+    labels: dict[str, int] = {}
+    found: dict[str, list[int]] = {}
+    texts = empty = unlabelled = 0
     for number, one, value in columns.pairs(table, text, label):
         if not value:
             unlabelled += 1
-        elif one:
-            found.labels.setdefault(value, number)
+        elif not one:
+            empty += 1
+        else:
+            texts += 1
+            labels.setdefault(value, number)
             if marks:
-                found.marks.setdefault(value, []).append(mark(one))
-        if len(found.labels) > MOST_LABELS:
+                found.setdefault(value, []).append(mark(one))
+        if len(labels) > MOST_LABELS:
             raise BadInput(
                 f"data.label_column: {label!r} of {path} holds more than {MOST_LABELS:,} values, so it looks like no "
                 "column of labels; name the one that is with --set data.label_column=NAME."
             )
-    return _File(table, text, label, found.labels, found.marks, unlabelled)
+    return _File(table, text, label, labels, found, texts, empty, unlabelled)

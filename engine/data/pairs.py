@@ -9,13 +9,13 @@ Read = Callable[[], Iterator[tuple[str, int]]]  # everything, from the beginning
 class Streamed:
     """The pairs that `read` gives, without those whose text is nothing but white space; `empty` counts these.
 
-    One pass is made now: so the file is known to be well formed, and how many texts it holds.
+    Unless a pass was made that `counted` the texts, one is made now: so the file is known to be well formed.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, counted: int | None = None) -> None:
         self._read = read
-        self._count = self.empty = 0
-        for text, _ in read():
+        self._count, self.empty = counted or 0, 0
+        for text, _ in read() if counted is None else ():
             if text.strip():
                 self._count += 1
             else:

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections import Counter
+from operator import length_hint
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,6 +64,7 @@ def test_every_kind_of_file_gives_the_same_texts_parted_alike(tmp_path, name):
     every = [*read.train, *read.test]
     assert read.class_names == ("x", "y", "z")
     assert sorted(every) == sorted((text, "xyz".index(label)) for text, label in ROWS)
+    assert (length_hint(read.train), length_hint(read.test)) == (48, 12)
     assert Counter(label for _, label in read.test) == {0: 4, 1: 4, 2: 4}
     assert list(read.test) == list(_read(_write(tmp_path / "other.csv", ROWS)).test)
     assert read.note == "text from 'text', label from 'label'; a stratified fifth held out for testing"
@@ -153,6 +155,7 @@ def test_a_first_row_that_may_be_either_is_refused(tmp_path):
         ([True, False], ("false", "true")),
         (["b", "A", "10"], ("10", "A", "b")),
         (["-1", "1"], ("-1", "1")),
+        (["nan", "2", "10"], ("10", "2", "nan")),
         (["1.0", "2.0"], ("1", "2")),
         (["007", "7"], ("007", "7")),
     ],
