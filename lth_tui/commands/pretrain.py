@@ -48,9 +48,9 @@ def pretrain(
     force: Annotated[bool, typer.Option("--force", help="Do it again where it is finished.")] = False,
     json: output.Json = False,
 ) -> None:
-    """Pretrain a small BERT by masked language modelling on a dataset's own training texts.
+    """Pretrain a small BERT on a dataset's training texts.
 
-    `lth run -m bert-tiny` then begins from it. Ctrl-C stops; finished epochs are kept, and the same command goes on.
+    By masked language modelling, on the training texts alone. `lth run -m bert-tiny` then begins from it. Ctrl-C stops; finished epochs are kept, and the same command goes on.
     """
     # Before torch is imported: threads that wait by spinning take the cores from those that work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

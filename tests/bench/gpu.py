@@ -27,6 +27,7 @@ from tests.bench.figures import ROOT, as_launched, machine
 FULL: dict[str, Any] = {
     "budget": 450,  # seconds for everything; the study gets what the other parts leave
     "part_limits": {"agreement": 120, "pace": 110},  # seconds after which a part is killed
+    "models": (),  # none named: every one of the catalog
     "reserve": 25,  # seconds kept for stopping the study's engine and writing its results
     # agreement: sizes, and what may differ from the CPU
     "vocabulary": {"": 50_000, "lstm": 25_000, "rnn": 25_000},  # "" is for every other model

@@ -25,7 +25,7 @@ def run(device: str, knobs: dict[str, Any], keep: Any) -> None:
 
     alone = not device.startswith("cuda")  # the CPU with one thread stands for the GPU: it rounds differently
     found: dict[str, Any] = {"models": {}}
-    for model in catalog.MODELS:
+    for model in knobs["models"] or catalog.MODELS:
         of_model = found["models"][model] = {}
         of_model["step"] = guarded(lambda model=model: step(model, device, knobs, alone))
         keep(found)

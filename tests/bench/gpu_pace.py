@@ -26,7 +26,7 @@ def run(device: str, knobs: dict[str, Any], keep: Any) -> None:
     from tests.bench.gpu import guarded
 
     found: dict[str, Any] = {"models": {}}
-    for model in catalog.MODELS:
+    for model in knobs["models"] or catalog.MODELS:
         of_model = found["models"][model] = {}
         vocabulary = knobs["vocabulary"].get(model, knobs["vocabulary"][""])
         for tokens in knobs["lengths"]:

@@ -18,7 +18,7 @@ def no_trace() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["-m", "cnnn", "-d", "ag_news"], ("model", "cnnn", "cnn?")),
+        (["-m", "cnnn", "-d", "ag_news"], ("model", "cnnn", "did you mean cnn or")),
         (["-m", "zebra", "-d", "ag_news"], ("model", "zebra", "cnn")),
         (["-m", "cnn", "-d", "agnews"], ("dataset", "agnews", "ag_news?")),
         (["-m", "cnn", "-d", "pydocs"], ("dataset", "pydocs", "pydoc?")),
@@ -52,7 +52,7 @@ def test_a_rate_outside_of_0_to_1_is_refused(news, rate):
 
 @pytest.mark.parametrize(
     "setting",
-    ["training.epochs=0", "training.epochs=-1", "training.epochs=2.5", "training.epochs=many", "schedule.rounds=0",
+    ["training.epochs=0", "training.epochs=-1", "training.epochs=2.5", "training.epochs=many", "schedule.rounds=-1",
      "training.batch_size=0", "training.learning_rate=nan", "training.learning_rate=-1", "data.valid_fraction=1",
      "data.train_size=1", "data.train_size=241", "model.dropout=1", "model.filters=0", "model.widths=3,x",
      "model.widths=", "schedule.prunable=embedding,foo", "schedule.prunable=", "schedule.scope=local",
