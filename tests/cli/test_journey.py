@@ -50,6 +50,8 @@ def test_run_json_prints_what_show_prints_and_says_its_words_elsewhere(journey, 
     assert list(shown["rounds"][1]["arms"]) == ["ticket", "reinit", "shuffle"]
     assert {"winning_ticket", "matching_round", "matching_sparsity", "margin", "seeds", "looks", "region", "against",
             "sentence"} <= shown["verdict"].keys()  # fmt: skip
+    assert len(shown["reference"]["per_seed"]) == 3
+    assert 0.25 < shown["reference"]["linear_test_accuracy"] < 1
     assert set(shown["verdict"]["against"]) == {"reinit", "shuffle"}
     for comparison in shown["verdict"]["against"].values():
         assert comparison.keys() == {"gap", "ci95", "p"}
@@ -156,7 +158,9 @@ def test_watch_without_a_terminal_tells_each_trained_network_and_ends_with_the_r
     watched = lth("watch", name)
     assert watched.code == 0
     for arm in ("dense", "ticket", "reinit", "shuffle"):
-        assert sum(f" {arm} " in line for line in watched.err.splitlines()) == 1
+        assert sum(line.startswith("seed 0 ") and f" {arm} " in line for line in watched.err.splitlines()) == 1
+    assert watched.err.count("linear reference (TF-IDF + logistic regression)") == 1
+    assert "linear reference (TF-IDF + logistic regression)" in watched.out
     assert "finished" in watched.out
     assert "\x1b" not in watched.out + watched.err
 

@@ -266,6 +266,7 @@ some_events = st.one_of(
     ),
     st.builds(begun, st.sampled_from([7, 3, 99]), st.integers(0, 2)),
     st.builds(epoch, st.sampled_from([7, 3]), st.integers(1, 2), st.just("ticket"), st.integers(0, 4)),
+    st.builds(referred, st.sampled_from([7, 3, 99]), st.floats()),
     st.sampled_from([DATA, {"event": "run_resumed"}, {"event": "run_failed", "cause": "x"}, {"event": "new"}]),
     st.sampled_from([{"event": "warning", "message": "w"}, {"event": "run_finished", "verdict": {"seeds": 2}}]),
 )
