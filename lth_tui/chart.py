@@ -79,9 +79,9 @@ def draw(
     dots = [[0] * columns for _ in range(rows)]
     paint = [[""] * columns for _ in range(rows)]
     marks: dict[tuple[int, int], tuple[str, str]] = {}
-    for accuracy, sign in ((linear, LINEAR), (dense, DENSE)):  # of two on one row the dense network's is seen
+    for start, (accuracy, sign) in enumerate(((dense, DENSE), (linear, LINEAR))):  # both are seen, even on one row
         if accuracy is not None:
-            marks |= {(round(row(accuracy)), x): sign for x in range(0, columns, 2)}
+            marks |= {(round(row(accuracy)), x): sign for x in range(start, columns, 2)}
     for index in reversed(range(len(found))):  # the first arm is drawn last, on top
         marker, colour = style_of(index)
         places = [(column(x), row(y)) for x, y in found[index].points]

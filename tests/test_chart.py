@@ -108,6 +108,7 @@ def test_the_linear_reference_is_a_labelled_level_of_its_own_where_it_lies_among
     (level,) = [y for y, line in enumerate(plot(lines)) if "·" in line]
     assert level == pytest.approx((len(lines) - 4) / 2, abs=1)
     assert "· linear" in text(lines)[-1]
+    assert any("┄·┄" in line for line in plot(chart.draw(found, 0.75, 80, 17, 0.75))), "equal levels are both seen"
     for away in (0.99, 0.3, math.nan, None):
         assert chart.draw(found, 0.95, 80, 17, away) == chart.draw(found, 0.95, 80, 17)
 

@@ -194,8 +194,8 @@ def test_an_answer_from_the_cache_needs_no_scikit_learn(home):
 
 @pytest.mark.parametrize(
     ("linear_", "dense", "warned"),
-    [(0.82, 0.801, False), (0.82, 0.80, False), (0.9, 0.88, False), (0.82, 0.799, True), (0.7, 0.9, False), (None, 0.5, False),
-     (0.9, None, False)],
+    [(0.82, 0.801, False), (0.82, 0.80, False), (0.9, 0.88, False), (0.82, 0.799, True), (0.7, 0.9, False),
+     (None, 0.5, False), (0.9, None, False)],
 )  # fmt: skip
 def test_more_than_two_points_below_is_warned_of(linear_, dense, warned):
     words = reference.shortfall(3, dense, linear_)
