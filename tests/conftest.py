@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from engine.record import liveness
+
+settings.register_profile("lth", deadline=None)  # a busy machine is no failure
+settings.load_profile("lth")
 
 # A shell that starts the tests in the background has interrupts ignored, which every program they start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

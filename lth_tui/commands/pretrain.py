@@ -50,7 +50,8 @@ def pretrain(
 ) -> None:
     """Pretrain a small BERT on a dataset's training texts.
 
-    By masked language modelling, on the training texts alone. `lth run -m bert-tiny` then begins from it. Ctrl-C stops; finished epochs are kept, and the same command goes on.
+    By masked language modelling; labels and test texts are not looked at. `lth run -m bert-tiny` then begins from it.
+    Ctrl-C stops; finished epochs are kept, and the same command goes on.
     """
     # Before torch is imported: threads that wait by spinning take the cores from those that work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
