@@ -38,6 +38,9 @@ def pretrained_root() -> Path:
 
 def _beside_data(name: str) -> Path:
     root = data_root()
-    if os.access(root if root.exists() else root.parent, os.W_OK) or "LTH_DATA" not in os.environ:
+    folder = root if root.exists() else root.parent
+    # The mode too: root may write anywhere, but a folder that nobody is to write to is left as it is.
+    writable = os.access(folder, os.W_OK) and folder.stat().st_mode & 0o222
+    if writable or "LTH_DATA" not in os.environ:
         return root / name
     return _home("XDG_CACHE_HOME", ".cache") / "lth" / "data" / name
