@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine import memory
 from engine.data.batches import Part, by_length, shuffled
 from engine.errors import Stopped
 from engine.models import network
@@ -127,7 +129,7 @@ def _train_one(
     masks = [kept.to(device, parameters[name].dtype) for name, kept in start.mask.items()]
     _mask(masked, masks)
     trained = [weight for weight in parameters.values() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(_groups(trained, plan.weight_decay), lr=plan.learning_rate, fused=True)
     steps = plan.epochs * math.ceil(len(texts.train) / plan.batch_size)
     step = 0
     best: tuple[int, Metrics, Weights] | None = None
@@ -140,12 +142,13 @@ def _train_one(
         for batch in shuffled(texts.train, plan.batch_size, derive(plan.seed, "order", epoch)):
             if stop():
                 raise Stopped
-            optimizer.param_groups[0]["lr"] = learning_rate(plan, step, steps)
+            for parameters_ in optimizer.param_groups:
+                parameters_["lr"] = learning_rate(plan, step, steps)
             optimizer.zero_grad(set_to_none=True)
             loss = F.cross_entropy(module(batch.tokens, batch.lengths, dropout), batch.labels)
             loss.backward()
             # Both, always: the first keeps pruned weights out of the moments, the second keeps them at 0.0.
-            _mask([weight.grad for weight in masked], masks)
+            _mask_gradients(masked, masks)
             if plan.max_norm:
                 nn.utils.clip_grad_norm_(trained, plan.max_norm, foreach=True)
             optimizer.step()
@@ -157,6 +160,7 @@ def _train_one(
         if not (math.isfinite(train_loss) and math.isfinite(valid.loss)):
             return Diverged(epoch, perf_counter() - began)
         on_epoch(Epoch(arm, epoch, train_loss, valid, perf_counter() - epoch_began))
+        memory.give_back()
         if best is None or valid.accuracy > best[1].accuracy:
             best = epoch, valid, network.weights(module)
         elif plan.patience and epoch - best[0] >= plan.patience:
@@ -167,6 +171,14 @@ def _train_one(
         _load(parameters, weights)
     test = evaluate(module, texts.test, stop)
     return Trained(weights, best_epoch, valid, test, perf_counter() - began)
+
+
+def _groups(weights: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; biases and what a normalisation learns do not (Devlin et al. 2019)."""
+    decaying = [weight for weight in weights if weight.dim() > 1]
+    others = [weight for weight in weights if weight.dim() < 2]
+    groups = [{"params": decaying, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 def learning_rate(plan: Plan, step: int, steps: int) -> float:
@@ -187,6 +199,12 @@ def _load(parameters: Mapping[str, nn.Parameter], weights: Weights) -> None:
 def _mask(tensors: list, masks: list[Tensor]) -> None:
     if masks:
         torch._foreach_mul_(tensors, masks)
+
+
+def _mask_gradients(weights: list[nn.Parameter], masks: list[Tensor]) -> None:
+    """Some architectures have weights that a classifier does not use, and that so have no gradient."""
+    pairs = [(weight.grad, mask) for weight, mask in zip(weights, masks, strict=True) if weight.grad is not None]
+    _mask([gradient for gradient, _ in pairs], [mask for _, mask in pairs])
 
 
 @torch.inference_mode()

@@ -24,9 +24,12 @@ class Bert(nn.Module):
         self.pretrained = pretrained  # by layer, as `named_parameters` of this module calls them; on the CPU
         self.encoder_prefix = f"network.{network.base_model_prefix}."
         self.classes = classes
-        self.pad = int(getattr(network.config, "pad_token_id", None) or 0)
+        given = getattr(network.config, "pad_token_id", None)
         words = f"network.{_name_of(network, network.get_input_embeddings())}.weight"
-        self.padding = (words, self.pad)
+        self.padding = None if given is None else (words, given)
+        if given is None:  # decoders, such as GPT-2: any id that no text holds will do, and they must be told of it
+            given = network.config.pad_token_id = getattr(network.config, "eos_token_id", None) or 0
+        self.pad = int(given)
         embeddings = {f"{name}.weight" for name, part in self.named_modules() if isinstance(part, nn.Embedding)}
         # A layer that stands among the embeddings is one of them, their normalisation too.
         self.embeddings = embeddings | {name for name, _ in self.named_parameters() if ".embeddings." in name}
@@ -54,7 +57,7 @@ class Bert(nn.Module):
             weight.copy_(self.pretrained[name] if kept else fresh[name.removeprefix("network.")])
 
 
-def build(_words: Sequence[str], classes: int, settings: dict[str, Any]) -> Bert:
+def build(words: Sequence[str], classes: int, settings: dict[str, Any]) -> Bert:
     """The classifier in the local folder `settings["checkpoint"]`. Raises BadInput where it does not fit."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, logging
 
@@ -68,6 +71,7 @@ def build(_words: Sequence[str], classes: int, settings: dict[str, Any]) -> Bert
             network = AutoModelForSequenceClassification.from_config(
                 config, dtype=torch.float32, trust_remote_code=False
             )
+            _fit(network, words, folder)
             return Bert(network, {}, classes)
         network, info = AutoModelForSequenceClassification.from_pretrained(
             folder,
@@ -79,14 +83,17 @@ def build(_words: Sequence[str], classes: int, settings: dict[str, Any]) -> Bert
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
-        words = str(error).strip().splitlines() or [type(error).__name__]
+    except Exception as error:  # each architecture has its own way to fail on a config
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            raise
+        why = next(iter(str(error).strip().splitlines()), "").rstrip(".") or type(error).__name__
         raise BadInput(
-            f"model.checkpoint: {folder} cannot be loaded as a sequence classifier ({words[0].rstrip('.')}); give the "
+            f"model.checkpoint: {folder} cannot be loaded as a sequence classifier ({why}); give the "
             "folder or hub name of one that transformers knows."
         ) from None
     finally:
         logging.set_verbosity(shown)
+    _fit(network, words, folder)
     encoder = f"{network.base_model_prefix}."
     new = set(info["missing_keys"]) | {mismatch[0] for mismatch in info["mismatched_keys"]}
     if missing := sorted(name for name in new if name.startswith(encoder)):
@@ -100,6 +107,16 @@ def build(_words: Sequence[str], classes: int, settings: dict[str, Any]) -> Bert
         f"network.{name}": weight.detach().clone() for name, weight in network.named_parameters() if name not in new
     }
     return Bert(network, kept, classes)
+
+
+def _fit(network: Any, words: Sequence[str], folder: Path) -> None:
+    """BadInput where the tokenizer has pieces that the network has no vector for."""
+    rows = network.get_input_embeddings().num_embeddings
+    if len(words) > rows:
+        raise BadInput(
+            f"model.checkpoint: {folder} has a tokenizer of {len(words):,} pieces but vectors for {rows:,}; "
+            "give a checkpoint whose tokenizer is its own."
+        )
 
 
 def _name_of(network: nn.Module, part: nn.Module) -> str:

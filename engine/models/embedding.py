@@ -78,6 +78,8 @@ def covered(words: Sequence[str], size: int, vectors: str) -> Covered:
         raise BadInput(f"model.vectors: {path} has none of the dataset's {len(words)} words; give other vectors.")
     found, places = (torch.tensor(column) for column in zip(*known, strict=True))
     chosen = table.vectors[places].float()
+    if not chosen.isfinite().all():
+        raise unreadable(path, "some of its numbers are not finite")
     cache.write(place, {"bytes": found.numel() * 8}, [found.numpy().tobytes(), chosen.numpy().tobytes()])
     return Covered(found, chosen)
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertForMaskedLM
 from transformers.utils import logging
 
+from engine import memory
 from engine.errors import BadInput, Stopped
 from engine.models.blocks import Batch
 from engine.models.sizes import Shape
@@ -144,6 +145,7 @@ def epoch(
             continue
         mean = recent.item() / max(1, guessed_recently)
         on_step(step + 1, mean)
+        memory.give_back()
         total += recent
         guessed += guessed_recently
         recent.zero_()

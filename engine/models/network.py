@@ -1,5 +1,6 @@
 """One way in front of all models: build by name, what kind each layer is, draw and load weights."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -52,6 +53,12 @@ def pretrained(module: nn.Module) -> Weights:
     found = getattr(module, "pretrained", None) or {}
     words = getattr(getattr(module, "embedding", None), "pretrained", None)
     return found if words is None else {"rows": words.rows, "embedding.weight": words.values}
+
+
+def twin(module: nn.Module) -> nn.Module:
+    """A copy to train in; what the network begins from is shared, since nothing changes it."""
+    parts = (getattr(module, "pretrained", None), getattr(getattr(module, "embedding", None), "pretrained", None))
+    return copy.deepcopy(module, {id(part): part for part in parts if part is not None})
 
 
 def covered(module: nn.Module) -> int | None:

@@ -5,7 +5,6 @@ there, to the same bits as if it had never stopped. The finished folder appears 
 read, and labels are not looked at. torch is imported only once there is something to train.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -86,11 +85,14 @@ class Listener:
     stop: Callable[[], bool] = lambda: False
 
 
-def folder_for(model: str, dataset: str, file: str | None = None) -> Path:
-    """Where a network pretrained on a dataset is kept: `bert-tiny-imdb`. One of the user's file bears its path's hash,
-    since two files may have one name."""
-    mark = f"-{blake2b(os.fsencode(file), digest_size=3).hexdigest()}" if file else ""
-    name = f"{model}-{dataset}{mark}"
+def folder_for(model: str, data: "DataSpec") -> Path:
+    """Where a network pretrained on a dataset is kept: `bert-tiny-imdb`.
+
+    That of a user's file bears a hash of all that its texts hang on, so that another split of the same file, whose test
+    texts were trained on, is never taken for it.
+    """
+    mark = f"-{blake2b(repr(corpus.fingerprint(data)).encode(), digest_size=4).hexdigest()}" if data.file else ""
+    name = f"{model}-{data.name}{mark}"
     shared = data_root() / ".pretrained" / name
     return shared if shared.is_dir() else pretrained_root() / name
 
@@ -104,7 +106,7 @@ def pretrain(
     become true; its argument is how many epochs were finished, and are kept.
     """
     _check(plan)
-    folder = (folder or folder_for(plan.model, data.name, data.file)).absolute()
+    folder = (folder or folder_for(plan.model, data)).absolute()
     unfinished.refuse(folder, force)
     settings = _settings(data, plan)
     with unfinished.at_work(folder) as part:

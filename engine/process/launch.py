@@ -1,6 +1,7 @@
 """Making runs, starting their engines, asking them to stop. Imports no torch: the command line and the app use it."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -58,11 +59,16 @@ def checkpoint(
 
     if model.name not in pretraining.SIZES:
         raise BadInput(f"model.checkpoint: none given, but {model.name} begins from one; give a folder or a hub name.")
-    folder = pretraining.folder_for(model.name, spec.data.name, spec.data.file)
+    folder = pretraining.folder_for(model.name, spec.data)
     if not folder.is_dir():
+        data = spec.data
+        words = ["lth", "pretrain", "-m", model.name, "-d", data.file or data.name]
+        words += ["--test-file", data.test_file] if data.test_file else []
+        columns = (("text_column", data.text_column), ("label_column", data.label_column))
+        words += [word for name, column in columns if column for word in ("--set", f"data.{name}={column}")]
         raise BadInput(
-            f"model.checkpoint: no {model.name} has been pretrained on {spec.data.name} on this machine; make one "
-            f"with: lth pretrain -m {model.name} -d {spec.data.file or spec.data.name}, or give a transformers folder."
+            f"model.checkpoint: no {model.name} has been pretrained on these texts of {data.name} on this machine; "
+            f"make one with: {shlex.join(words)}, or give a transformers folder."
         )
     return checkpoints.resolve(str(folder), False, progress)
 

@@ -4,7 +4,6 @@ It always has a session of its own, so that a closed terminal cannot reach it, a
 imports anything heavy: that lock, held, is what "alive" means.
 """
 
-import copy
 import errno
 import os
 import signal
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from engine.data.encoding import Encoded
     from engine.process.journal import RunJournal
-    from engine.spec import RunSpec
 
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
 
@@ -124,7 +122,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
     classes, words = len(encoded.class_names), encoded.vocabulary
     model = spec.model if checkpoint is None else spec.model.model_copy(update={"checkpoint": str(checkpoint)})
     template = network.build(model, words, classes)
-    module = copy.deepcopy(template).to(device)
+    module = network.twin(template).to(device)
     test, everything = part(encoded.test, device), part(encoded.train, device)
 
     def texts(seed: int) -> training.Texts:
@@ -147,7 +145,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         vocabulary=len(words),
         cut=encoded.cut,
         vectors=network.covered(template),
-        note="; ".join(filter(None, _notes(spec, encoded, template))),
+        note="; ".join(filter(None, _notes(encoded, template))),
     )
     experiment(Laboratory(spec, module, template, texts, refer), journal)
     journal.finished()
@@ -164,13 +162,16 @@ def _fingerprint(encoded: "Encoded", network_: "nn.Module") -> str:
     return digest.hexdigest()
 
 
-def _notes(spec: "RunSpec", encoded: "Encoded", template: "nn.Module") -> Iterator[str]:
+def _notes(encoded: "Encoded", template: "nn.Module") -> Iterator[str]:
     """What a reader of the results should know of the data."""
+    import numpy as np
+
     from engine.models import network
 
     yield encoded.note
     if encoded.cut:
-        yield f"{encoded.cut:,} texts longer than {spec.data.max_tokens} tokens are cut there"
+        longest = max(int(np.diff(part.offsets).max()) for part in (encoded.train, encoded.test))
+        yield f"{encoded.cut:,} texts longer than {longest} tokens are cut there"
     covered = network.covered(template)
     if covered is not None:
         yield f"{covered:,} of {len(encoded.vocabulary):,} words have a pretrained vector"

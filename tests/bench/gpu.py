@@ -23,6 +23,8 @@ from typing import Any
 
 from tests.bench.figures import ROOT, as_launched, machine
 
+_PIECES = dict.fromkeys(("bert", "bert-tiny", "bert-mini"), 500)  # fewer than their made-up checkpoint has
+
 # The knobs. `small` (with --device cpu) runs the same code where there is no GPU, to see that it works.
 FULL: dict[str, Any] = {
     "budget": 450,  # seconds for everything; the study gets what the other parts leave
@@ -30,7 +32,7 @@ FULL: dict[str, Any] = {
     "models": (),  # none named: every one of the catalog
     "reserve": 25,  # seconds kept for stopping the study's engine and writing its results
     # agreement: sizes, and what may differ from the CPU
-    "vocabulary": {"": 50_000, "lstm": 25_000, "rnn": 25_000},  # "" is for every other model
+    "vocabulary": {"": 50_000, "lstm": 25_000, "rnn": 25_000} | _PIECES,  # "" is for every other model
     "tokens": 45,
     "short_texts": (640, 160, 400),  # train, validation, test
     "short_settings": {"cnn": {"model.embedding_dim": 32, "model.filters": 16}},  # by model; else its card's
@@ -64,7 +66,7 @@ FULL: dict[str, Any] = {
 SMALL: dict[str, Any] = FULL | {
     "budget": 150,
     "reserve": 10,
-    "vocabulary": {"": 2_000},
+    "vocabulary": {"": 2_000} | _PIECES,
     "short_texts": (160, 40, 80),
     "lengths": (20,),
     "blocks": (2, 3, 2),

@@ -9,9 +9,11 @@ import pytest
 
 from engine import spec as specs
 from engine.errors import BadInput
+from engine.models import pretraining
 from engine.places import runs_root
 from engine.process import launch
 from engine.record import events, rundir, summary
+from engine.spec import DataSpec
 from tests.checkpoints import small
 from tests.conftest import COMMON, WORDS
 
@@ -119,3 +121,22 @@ def test_vectors_of_the_wrong_width_fail_the_launch_in_a_sentence(news, tmp_path
     vectors.write_text("world 1 2 3\nsports 1 2 3\n")
     with pytest.raises(BadInput, match=r"model\.vectors: .*some\.txt has vectors of 3 numbers, but"):
         new_run("gru", **RECURRENT, **{"model.vectors": str(vectors)})
+
+
+def test_another_file_split_or_content_is_never_taken_for_what_was_pretrained_on(tmp_path):
+    one, other = tmp_path / "a" / "train.csv", tmp_path / "b" / "train.csv"
+    for file in (one, other):
+        file.parent.mkdir()
+        file.write_text("text,label\na b,0\n")
+    whole = DataSpec(name="train", file=str(one))
+    folders = [
+        pretraining.folder_for("bert-tiny", data)
+        for data in (
+            whole,
+            DataSpec(name="train", file=str(other)),
+            DataSpec(name="train", file=str(one), test_file=str(other)),
+            DataSpec(name="train", file=str(one), text_column="text"),
+        )
+    ]
+    one.write_text("text,label\na b c,0\n")
+    assert len({*folders, pretraining.folder_for("bert-tiny", whole)}) == 5

@@ -165,3 +165,43 @@ def test_a_checkpoint_whose_encoder_is_missing_is_refused(folders, tmp_path):
     save_file({name: w for name, w in held.items() if "layer.1" not in name}, tmp_path / "model.safetensors")
     with pytest.raises(BadInput, match="lacks the weights of"):
         build(tmp_path)
+
+
+def test_a_tokenizer_larger_than_the_network_is_refused(folders):
+    with pytest.raises(BadInput, match=r"has a tokenizer of 5,000 pieces but vectors for 45"):
+        bert.build(["piece"] * 5000, CLASSES, {"checkpoint": str(folders["bert", "none"]), "pretrained": True})
+
+
+@pytest.mark.parametrize("change", [{"num_attention_heads": 0}, {"pad_token_id": 10**6}])
+def test_a_config_that_makes_no_network_is_refused_however_it_fails(folders, tmp_path, change):
+    for file in folders["bert", "none"].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(BadInput, match=r"model\.checkpoint: .* cannot be loaded as a sequence classifier"):
+        build(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "xlnet"])
+def test_an_architecture_without_padding_or_with_unused_weights_trains(tmp_path, texts, kind):
+    from transformers import AutoModel, GPT2Config, XLNetConfig
+
+    configs = {
+        "gpt2": GPT2Config(vocab_size=45, n_positions=64, n_embd=16, n_layer=1, n_head=2, eos_token_id=44),
+        "xlnet": XLNetConfig(vocab_size=45, d_model=16, n_layer=1, n_head=2, d_inner=24, pad_token_id=0),
+    }
+    AutoModel.from_config(configs[kind]).save_pretrained(tmp_path)
+    module = build(tmp_path)
+    weights = network.draw(module, 0)
+    entries = masks.support(weights, network.padding(module))
+    whole = {name: entries[name] for name, kind_ in network.kinds(module).items() if kind_ == "encoder"}
+    mask = masks.prune({name: weights[name].abs() for name in whole}, whole, 0.5, "layerwise")
+    trained = train({"ticket": Start(weights, mask)}, Plan(1, 32, 1e-3, "linear", 0.1, 0.01, 1.0, 0, 3), module, texts)
+    assert all(not trained["ticket"].weights[name][~kept].any() for name, kept in mask.items())
+
+
+def test_the_network_that_is_trained_shares_what_it_begins_from(folders):
+    module = build(folders["bert", "none"])
+    twin = network.twin(module)
+    assert twin.pretrained is module.pretrained
+    assert twin.network.classifier.weight is not module.network.classifier.weight

@@ -96,6 +96,8 @@ def test_reading_vectors_leaves_the_checking_of_certificates_on(vectors):
         (b"word3 1 2 3 4\nword4 1 2 x 4\n", ["cannot be read"]),
         (b"\x00\xff\xfe\x00" * 50, ["cannot be read"]),
         (b"", ["cannot be read"]),
+        (b"word3 1 2 3 4\nword4 1 nan 3 4\n", ["not finite"]),
+        (b"word3 1 2 3 4\nword4 1 2e39 3 4\n", ["not finite"]),
     ],
 )
 def test_vectors_that_do_not_fit_are_refused_in_a_sentence(tmp_path, content, said):

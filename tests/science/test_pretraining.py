@@ -241,14 +241,13 @@ def test_a_loss_that_is_no_number_is_refused_with_the_cause(tmp_path, monkeypatc
 
 
 def test_a_network_lies_where_run_looks_for_it(tmp_path, monkeypatch):
-    assert pretraining.folder_for("bert-tiny", "imdb") == tmp_path / "data" / ".pretrained" / "bert-tiny-imdb"
-    one, other = (pretraining.folder_for("bert-tiny", "train", f"/{name}/train.csv") for name in ("a", "b"))
-    assert one != other
+    imdb = DataSpec(name="imdb")
+    assert pretraining.folder_for("bert-tiny", imdb) == tmp_path / "data" / ".pretrained" / "bert-tiny-imdb"
     monkeypatch.setattr(places.os, "access", lambda *_: False)
     cached = tmp_path / "cache" / "lth" / "data" / ".pretrained" / "bert-tiny-imdb"
-    assert pretraining.folder_for("bert-tiny", "imdb") == cached
+    assert pretraining.folder_for("bert-tiny", imdb) == cached
     (tmp_path / "data" / ".pretrained" / "bert-tiny-imdb").mkdir(parents=True)  # put there by who may write
-    assert pretraining.folder_for("bert-tiny", "imdb") == tmp_path / "data" / ".pretrained" / "bert-tiny-imdb"
+    assert pretraining.folder_for("bert-tiny", imdb) == tmp_path / "data" / ".pretrained" / "bert-tiny-imdb"
 
 
 @pytest.fixture

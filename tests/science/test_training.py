@@ -14,7 +14,7 @@ from engine.models import network
 from engine.pruning import mask as masks
 from engine.pruning.criteria import magnitude
 from engine.randomness import derive
-from engine.training import Diverged, Plan, Start, evaluate, train
+from engine.training import Diverged, Plan, Start, evaluate, learning_rate, train
 from tests.science.conftest import CLASSES, WORDS, encoded, small_spec
 
 PLAN = Plan(
@@ -206,3 +206,21 @@ def test_batches_hold_texts_of_similar_length():
     whole = part(texts)
     padded = sum(batch.tokens.numel() for batch in shuffled(whole, 16, 0))
     assert padded < 1.15 * np.diff(texts.offsets).sum()
+
+
+def test_weight_decay_falls_on_matrices_alone():
+    from torch import nn
+
+    from engine.training import _groups
+
+    decaying, others = _groups(list(nn.Linear(2, 2).parameters()), 0.1)
+    assert [weight.dim() for weight in decaying["params"]] == [2] and decaying["weight_decay"] == 0.1
+    assert [weight.dim() for weight in others["params"]] == [1] and others["weight_decay"] == 0.0
+
+
+def test_the_learning_rate_rises_over_the_warm_up_and_falls_in_a_line():
+    plan = changed(learning_rate=1.0, lr_schedule="linear", warmup=0.2)
+    rates = [learning_rate(plan, step, 10) for step in range(10)]
+    assert rates == pytest.approx([0.5, 1.0, 1.0, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
+    steady = changed(learning_rate=1.0, lr_schedule="constant", warmup=0.0)
+    assert {learning_rate(steady, step, 10) for step in range(10)} == {1.0}
