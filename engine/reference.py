@@ -70,7 +70,7 @@ def of_split(data: "DataSpec", labels: np.ndarray, seed: int, stop: Callable[[],
         if kept := cache.read(path):
             return Reference(**kept[0])
         train, valid = split(labels, seed, data.valid_fraction, data.train_size)
-        found = linear(corpora.read(data), labels, train, valid, stop)
+        found = linear(corpora.read(data, stop), labels, train, valid, stop)
         cache.write(path, asdict(found))
     return found
 

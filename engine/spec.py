@@ -204,7 +204,8 @@ def settable_anywhere() -> dict[str, tuple[str, str]]:
         _, meaning = next(iter(having.values()))
         only = "" if len(having) == len(of_models) else f" ({', '.join(having)})"
         found[path] = (agreed.pop() if len(agreed) == 1 else "by model", meaning + only)
-    return found
+    groups = [path.partition(".")[0] for path in found]
+    return dict(sorted(found.items(), key=lambda entry: groups.index(entry[0].partition(".")[0])))
 
 
 def settable(model: str) -> dict[str, tuple[str, str]]:
@@ -295,6 +296,8 @@ def compose(
     known = settable(model)
     for path, value in {**defaults.of(model, defaults.ANY if "file" in data else dataset), **(settings or {})}.items():
         if path not in known:
+            if having := [name for name in catalog.MODELS if path in settable(name)]:
+                raise BadInput(f"--set: {model} has no {path}; {', '.join(having)} have it.")
             raise unknown("--set", path, known)
         if isinstance(value, str) and value != "none" and _is_file(path, value):
             value = str(Path(value).expanduser().absolute())  # noqa: PLW2901  an engine starts in another folder

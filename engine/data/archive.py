@@ -11,7 +11,9 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
@@ -70,10 +72,32 @@ def unpack(path: Path, target: Path, progress: Callable[[str], None] = lambda _:
                 _write(path, member, target / place)
             if count % _TOLD == 0:
                 progress(f"unpacking {path.name}: {count:,} files")
-    except (tarfile.TarError, BadZipFile, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except BadInput:  # a ValueError too
+        raise
+    except (tarfile.TarError, BadZipFile, EOFError, zlib.error, LZMAError, ValueError, IndexError) as error:
         raise BadInput(f"dataset: {path} breaks off or is damaged ({error}); download it again.") from None
     except (NotImplementedError, RuntimeError) as error:  # how zipfile refuses passwords and odd compressions
         raise BadInput(f"dataset: {path} cannot be unpacked ({error}); unpack it and give the folder.") from None
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What goes wrong in reading is the archive's fault, and not that of the disk which is written to."""
+    try:
+        yield
+    except OSError as error:  # bzip2 and gzip have no other for content that is none of theirs
+        raise EOFError(error.strerror or str(error)) from None
+
+
+class _Content:
+    """The content of a member, to be copied from."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        self._content = content
+
+    def read(self, size: int = -1) -> bytes:
+        with _reading():
+            return self._content.read(size)
 
 
 def _refuse(path: Path, member: _Member, count: int, size: int) -> None:
@@ -104,12 +128,13 @@ def _place(name: str) -> Path | None:
 
 def _write(path: Path, member: _Member, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    content = member.open()
+    with _reading():
+        content = member.open()
     if content is None:
         raise tarfile.ReadError(f"{member.name[:80]!r} has no content")
     try:
         with content, target.open("xb") as file:
-            shutil.copyfileobj(content, file)
+            shutil.copyfileobj(_Content(content), file)
     except FileExistsError:
         raise BadInput(f"dataset: {path} holds two of {target.name}; give the folder that is meant.") from None
     if target.stat().st_size != member.size:
@@ -117,7 +142,7 @@ def _write(path: Path, member: _Member, target: Path) -> None:
 
 
 def _tar(path: Path) -> Iterator[_Member]:
-    with gzip.open(path) as unzipped:
+    with _reading(), gzip.open(path) as unzipped:
         with tarfile.open(path, mode="r|", fileobj=unzipped, tarinfo=_Info) as archive:
             while (one := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # a hundred thousand of them would be a hundred megabytes
@@ -131,7 +156,7 @@ def _tar(path: Path) -> Iterator[_Member]:
 
 
 def _zip(path: Path) -> Iterator[_Member]:
-    with ZipFile(path) as archive:
+    with _reading(), ZipFile(path) as archive:
         for one in archive.infolist():
             mode = one.external_attr >> 16
             plain = not stat.S_IFMT(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)

@@ -4,7 +4,7 @@
 description). Fields are quoted with ", quotes inside them doubled.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +15,22 @@ from engine.data.pairs import Streamed
 from engine.errors import BadInput
 
 
-def read_files(name: str, train: Path, test: Path, classes: Sequence[str], backslash: str = "itself") -> Corpus:
+def read_files(
+    name: str,
+    train: Path,
+    test: Path,
+    classes: Sequence[str],
+    backslash: str = "itself",
+    stop: Callable[[], bool] = lambda: False,
+) -> Corpus:
     """Two files as a corpus; a text is its columns joined by a space, stripped.
 
     Texts of nothing but white space are left out, and the note counts them. What a backslash means stands in the
-    dataset's card. Raises BadInput naming the file and the row of the first thing wrong.
+    dataset's card. Raises BadInput naming the file and the row of the first thing wrong, and Stopped.
     """
     columns = columns_of(train)
-    first, second = (Streamed(partial(pairs, path, classes, columns, backslash)) for path in (train, test))
+    reads = [partial(pairs, path, classes, columns, backslash) for path in (train, test)]
+    first, second = (Streamed(read, stop=stop) for read in reads)
     return Corpus(name, tuple(classes), first, second, left_out(first.empty + second.empty))
 
 

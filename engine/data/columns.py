@@ -33,9 +33,12 @@ def known(name: str) -> bool:
     return _bare(name) in _TEXTS or _bare(name) in _LABELS
 
 
-def choose(table: "Table", text: str | None = None, label: str | None = None) -> tuple[tuple[str, ...], str]:
+def choose(
+    table: "Table", text: str | Sequence[str] | None = None, label: str | None = None
+) -> tuple[tuple[str, ...], str]:
     """The columns of texts, to be joined, and the column of labels: those given, else guessed.
 
+    Columns of texts are given as a sequence, or as a person writes them: one name, or several with a + between.
     By their names where these are known (a title is joined with its description); else the labels are in the column
     of fewest values, and the texts in that of the longest strings. Raises BadInput for a column that is not there,
     and where none looks like what is sought.
@@ -44,7 +47,7 @@ def choose(table: "Table", text: str | None = None, label: str | None = None) ->
         return table.columns[1:], table.columns[0]  # classic csv: class, then text
     chosen_label = None if label is None else _given(table, "data.label_column", label)
     if text is not None:
-        parts = [text] if text in table.columns else [part.strip() for part in text.split("+")]
+        parts = _parts(table, text) if isinstance(text, str) else text
         chosen_text = tuple(_given(table, "data.text_column", part) for part in parts)
     else:
         chosen_text = _texts_by_name([name for name in table.columns if name != chosen_label])
@@ -92,10 +95,22 @@ def _text(table: "Table", number: int, value: Any) -> str:
     return str(value)
 
 
+def _parts(table: "Table", text: str) -> list[str]:
+    """`a+b+c` as the names of columns, which may hold a + themselves: the longest that are there go first."""
+    there = {name.casefold() for name in table.columns}
+    words = text.split("+")
+    found: dict[int, list[str]] = {len(words): []}  # the names from this word on
+    for begin in reversed(range(len(words))):
+        for end in (end for end in range(len(words), begin, -1) if end in found):
+            name = "+".join(words[begin:end]).strip()
+            if name.casefold() in there:
+                found[begin] = [name, *found[end]]
+                break
+    return found.get(0) or [word.strip() for word in words]
+
+
 def _given(table: "Table", field: str, name: str) -> str:
     if name in table.columns:
-        if table.columns.count(name) > 1:
-            raise BadInput(f"{field}: {name!r} names two columns of {table.path}; give each its own name.")
         return name
     same = [column for column in table.columns if column.casefold() == name.casefold()]
     if len(same) == 1:

@@ -1,6 +1,6 @@
 """A corpus: labelled texts in two parts, train and test, whatever source they come from.
 
-A source is a module named by a dataset's card. It offers `read(name, folder) -> Corpus` and
+A source is a module named by a dataset's card. It offers `read(name, folder, stop) -> Corpus` and
 `fingerprint(folder) -> tuple | None`, which is cheap, changes whenever the content may have changed, and is None where
 the dataset is not on this machine; and, unless it is built in, `files(folder) -> tuple[Path, ...]`, the files that
 make up the dataset, and `put(corpus, folder, target)`, which copies them. Nothing here imports torch.
@@ -8,7 +8,7 @@ make up the dataset, and `put(corpus, folder, target)`, which copies them. Nothi
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,27 +65,28 @@ def present(name: str) -> bool:
     return _of_source(name, "fingerprint")(folder_of(name)) is not None
 
 
-def read(data: "DataSpec") -> Corpus:
+def read(data: "DataSpec", stop: Callable[[], bool] = lambda: False) -> Corpus:
     """The dataset of a spec: one of the menu, from its own folder, or the user's own file.
 
-    Raises BadInput where it is not on this machine or is not well formed. `check` says whether it can be trained on.
+    Raises BadInput where it is not on this machine or is not well formed, and Stopped soon after `stop()` has become
+    true. `check` says whether it can be trained on.
     """
     if data.file is not None:
         from engine.data import own
 
-        return own.read(data)
+        return own.read(data, stop)
     card = catalog.card("dataset", catalog.DATASETS, data.name)
     if not card.builtin and not os.path.isdir(folder_of(data.name)):
         raise BadInput(
             f"dataset: {data.name} is not on this machine; bring it with: {bring(data.name)} ({card.source}); "
             f"or set LTH_DATA to the folder that holds {data.name}/."
         )
-    return read_folder(data.name, folder_of(data.name))
+    return read_folder(data.name, folder_of(data.name), stop)
 
 
-def read_folder(name: str, folder: Path) -> Corpus:
-    """A dataset of the menu from any folder that holds its files. Raises BadInput like `read`."""
-    corpus: Corpus = catalog.load(catalog.card("dataset", catalog.DATASETS, name).read)(name, folder)
+def read_folder(name: str, folder: Path, stop: Callable[[], bool] = lambda: False) -> Corpus:
+    """A dataset of the menu from any folder that holds its files. Raises BadInput and Stopped like `read`."""
+    corpus: Corpus = catalog.load(catalog.card("dataset", catalog.DATASETS, name).read)(name, folder, stop)
     return corpus
 
 

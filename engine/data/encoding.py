@@ -99,7 +99,7 @@ def load(
             return _unpack(*kept)
         cache.sweep()
         progress(f"reading {data.name}")
-        source = corpus.read(data)
+        source = corpus.read(data, stop)
         progress(f"encoding {data.name}")
         if checkpoint is None:
             from engine.data import words

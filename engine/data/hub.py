@@ -34,7 +34,7 @@ def fetch(name: str, progress: Progress = lambda _: None) -> store.Summary:
     """
     card = catalog.card("dataset", catalog.DATASETS, name)
     if card.builtin:
-        raise BadInput(f"dataset: {name} is built in and needs no fetching; use it with: lth run -d {name}.")
+        raise BadInput(f"dataset: {name} is built in and needs no fetching; use it with: lth run -m cnn -d {name}.")
     if card.hub is None:
         raise BadInput(f"dataset: {name} is not on the hub; bring its files with: lth data import {name} PATH.")
     work = data_root() / ".fetch" / name

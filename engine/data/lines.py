@@ -6,14 +6,17 @@ What is wrong in a file is named by its path and by row or line, in one sentence
 import csv
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
-from engine.errors import BadInput
+from engine.errors import BadInput, Stopped
 
 LONGEST_FIELD = 4_000_000  # characters; what is longer is a quote that was never closed
 LONGEST_LINE = 16_000_000  # bytes
+_BATCH = 1000  # rows between two looks at whether to stop
+
+_Row = TypeVar("_Row")
 
 
 def lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
@@ -50,6 +53,14 @@ def rows(path: Path, delimiter: str = ",", quoted: bool = True) -> Iterator[tupl
                 yield number, row
     except csv.Error as error:
         raise bad(path, number + 1, f"not csv ({error})", 'put " around each field and double those in it') from None
+
+
+def heard(rows: Iterable[_Row], stop: Callable[[], bool]) -> Iterator[_Row]:
+    """The same rows; raises Stopped between some of them, soon after `stop()` has become true."""
+    for number, row in enumerate(rows):
+        if number % _BATCH == 0 and stop():
+            raise Stopped
+        yield row
 
 
 def bad(path: Path, number: int, given: str, remedy: str, unit: str = "row") -> BadInput:

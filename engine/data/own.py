@@ -1,7 +1,7 @@
 """The user's own texts: a csv, tsv, jsonl or parquet file with a column of texts and one of labels."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,13 +40,14 @@ class _File:
                 yield text, meant.get(label, -1)  # -1: a label without a single text that is not empty
 
 
-def read(data: DataSpec) -> Corpus:
+def read(data: DataSpec, stop: Callable[[], bool] = lambda: False) -> Corpus:
     """The corpus in `data.file`, tested on `data.test_file` or on a stratified fifth of the file, always the same.
 
     The note states the columns that were read. Texts without a label or without a word are left out, and counted.
-    Raises BadInput naming the file and the row, or the column, of the first thing wrong with it.
+    Raises BadInput naming the file and the row, or the column, of the first thing wrong with it, and Stopped soon after
+    `stop()` has become true.
     """
-    train = _look(_there("dataset", data.file), data, marks=data.test_file is None)
+    train = _look(_there("dataset", data.file), data, stop, marks=data.test_file is None)
     if len(train.labels) < 2:
         only = short(next(iter(train.labels), ""))
         raise BadInput(
@@ -63,7 +64,7 @@ def read(data: DataSpec) -> Corpus:
         parts = Streamed(first, train.texts - held), Streamed(second, held)
         tested = "a stratified fifth held out for testing"
     else:
-        test = _look(_there("data.test_file", data.test_file), data, like=train)
+        test = _look(_there("data.test_file", data.test_file), data, stop, like=train)
         if strange := [label for label in test.labels if label not in meant]:
             raise BadInput(
                 f"data.test_file: {test.table.path}, {test.table.unit} {test.labels[strange[0]]} has the label "
@@ -97,13 +98,15 @@ def _there(field: str, given: str | None) -> Path:
     raise BadInput(f"{field}: {path} {state}; give a csv, tsv, jsonl or parquet file.")
 
 
-def _look(path: Path, data: DataSpec, like: _File | None = None, marks: bool = False) -> _File:
+def _look(
+    path: Path, data: DataSpec, stop: Callable[[], bool], like: _File | None = None, marks: bool = False
+) -> _File:
     """What a file holds, in one pass; in the columns of the training texts, if these are given."""
-    table = tables.table(path)
+    table = tables.table(path, stop)
     if like is None:
         text, label = columns.choose(table, data.text_column, data.label_column)
     else:
-        text, label = columns.choose(table, "+".join(like.text), like.label)
+        text, label = columns.choose(table, like.text, like.label)
     labels: dict[str, int] = {}
     found: dict[str, list[int]] = {}
     texts = empty = unlabelled = 0

@@ -3,19 +3,22 @@
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
 
+from engine.data.lines import heard
+
 Read = Callable[[], Iterator[tuple[str, int]]]  # everything, from the beginning
 
 
 class Streamed:
     """The pairs that `read` gives, without those whose text is nothing but white space; `empty` counts these.
 
-    Unless a pass was made that `counted` the texts, one is made now: so the file is known to be well formed.
+    Unless a pass was made that `counted` the texts, one is made now: so the file is known to be well formed. That pass
+    raises Stopped soon after `stop()` has become true.
     """
 
-    def __init__(self, read: Read, counted: int | None = None) -> None:
+    def __init__(self, read: Read, counted: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         self._read = read
         self._count, self.empty = counted or 0, 0
-        for text, _ in read() if counted is None else ():
+        for text, _ in heard(read(), stop) if counted is None else ():
             if text.strip():
                 self._count += 1
             else:

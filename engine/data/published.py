@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
@@ -20,8 +20,11 @@ _ROWS = 4096  # written at a time
 _MANY = 100  # files; what more of them hang on is folded into one hash
 
 
-def read(name: str, folder: Path) -> Corpus:
-    """The dataset of the menu in `folder`. Raises BadInput naming the file and the row of the first thing wrong."""
+def read(name: str, folder: Path, stop: Callable[[], bool] = lambda: False) -> Corpus:
+    """The dataset of the menu in `folder`.
+
+    Raises BadInput naming the file and the row of the first thing wrong, and Stopped soon after `stop()` is true.
+    """
     card = catalog.card("dataset", catalog.DATASETS, name)
     found = forms.find(folder)
     train: Read
@@ -31,12 +34,12 @@ def read(name: str, folder: Path) -> Corpus:
     elif found.form == forms.REVIEWS:
         train, test = partial(_reviews, found.train), partial(_reviews, found.test)
     elif found.form == forms.SINGLE:
-        return _single(card, found.train[0])
+        return _single(card, found.train[0], stop)
     elif ".csv" in found.train[0].name.lower() and not _has_header(found.train[0]):
-        return classic_csv.read_files(name, found.train[0], found.test[0], card.classes, card.backslash)
+        return classic_csv.read_files(name, found.train[0], found.test[0], card.classes, card.backslash, stop)
     else:
-        train, test = _tables(card, found.train, found.test)
-    first, second = Streamed(train), Streamed(test)
+        train, test = _tables(card, found.train, found.test, stop)
+    first, second = Streamed(train, stop=stop), Streamed(test, stop=stop)
     return Corpus(name, card.classes, first, second, classic_csv.left_out(first.empty + second.empty))
 
 
@@ -110,11 +113,14 @@ def _has_header(path: Path) -> bool:
     return sum(map(columns.known, first)) >= 2 and not first[0].strip().isdigit()
 
 
-def _tables(card: DatasetCard, train: Sequence[Path], test: Sequence[Path]) -> tuple[Read, Read]:
+def _tables(
+    card: DatasetCard, train: Sequence[Path], test: Sequence[Path], stop: Callable[[], bool]
+) -> tuple[Read, Read]:
     """Files with named columns: csv with a header, jsonl, parquet of the hub or of `lth data fetch`."""
-    first = tables.table(train[0])
+    first = tables.table(train[0], stop)
     chosen = _columns(card, first)
-    meant = _meanings(card, first, {label: number for number, _, label in _rows(train, chosen) if label})
+    rows = (row for path in train for row in columns.pairs(_table(path, chosen), *chosen))
+    meant = _meanings(card, first, {label: number for number, _, label in lines.heard(rows, stop) if label})
     return partial(_mapped, card, train, chosen, meant), partial(_mapped, card, test, chosen, meant)
 
 
@@ -126,15 +132,15 @@ def _columns(card: DatasetCard, table: tables.Table) -> tuple[tuple[str, ...], s
     return columns.choose(table)
 
 
-def _rows(paths: Sequence[Path], chosen: tuple[tuple[str, ...], str]) -> Iterator[tuple[int, str, str]]:
-    for path in paths:
-        table = tables.table(path)
-        if missing := [name for name in (*chosen[0], chosen[1]) if name not in table.columns]:
-            raise BadInput(
-                f"dataset: {path} has no column {missing[0]!r} ({', '.join(table.columns[:30])} instead); "
-                "give all parts the same columns."
-            )
-        yield from columns.pairs(table, *chosen)
+def _table(path: Path, chosen: tuple[tuple[str, ...], str]) -> tables.Table:
+    """A file that has the columns of the first one. Raises BadInput."""
+    table = tables.table(path)
+    if missing := [name for name in (*chosen[0], chosen[1]) if name not in table.columns]:
+        raise BadInput(
+            f"dataset: {path} has no column {missing[0]!r} ({', '.join(table.columns[:30])} instead); "
+            "give all parts the same columns."
+        )
+    return table
 
 
 def _meanings(card: DatasetCard, table: tables.Table, rows: dict[str, int]) -> dict[str, int]:
@@ -168,22 +174,23 @@ def _mapped(
     card: DatasetCard, paths: Sequence[Path], chosen: tuple[tuple[str, ...], str], meant: dict[str, int]
 ) -> Iterator[tuple[str, int]]:
     for path in paths:
-        for number, text, label in _rows([path], chosen):
+        table = _table(path, chosen)
+        for number, text, label in columns.pairs(table, *chosen):
             if label not in meant:
                 given = f"label {short(label)} given" if label else "no label given"
-                raise bad(path, number, given, f"give one of {', '.join(list(meant)[:20])}")
+                raise bad(path, number, given, f"give one of {', '.join(list(meant)[:20])}", table.unit)
             yield classic_csv.unescaped(text, card.backslash), meant[label]
 
 
-def _single(card: DatasetCard, path: Path) -> Corpus:
+def _single(card: DatasetCard, path: Path, stop: Callable[[], bool]) -> Corpus:
     """One file without a test part: as large a share of it as the published test part has is held out."""
-    everything, _ = _tables(card, [path], [path])
+    everything, _ = _tables(card, [path], [path], stop)
     marks: dict[int, list[int]] = {}
-    for text, label in everything():
+    for text, label in lines.heard(everything(), stop):
         if text.strip():
             marks.setdefault(label, []).append(mark(text.strip()))
     share = card.test / (card.train + card.test)
-    first, second = map(Streamed, parted(everything, thresholds(marks, share)))
+    first, second = (Streamed(part, stop=stop) for part in parted(everything, thresholds(marks, share)))
     held = f"no test part in {path.name}: a stratified {share:.0%} of it held out, not the published one"
     empty = classic_csv.left_out(first.empty + second.empty)
     return Corpus(card.name, card.classes, first, second, "; ".join(filter(None, [held, empty])))

@@ -10,13 +10,13 @@ import sys
 import sysconfig
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 
 from engine.data import cache
 from engine.data.corpus import Corpus
-from engine.errors import BadInput
+from engine.errors import BadInput, Stopped
 
 RULES = 2  # raise it whenever anything below changes which texts come out, so that no cache outlives it
 FEWEST_WORDS = 5
@@ -52,17 +52,17 @@ _TESTS = {"test", "tests", "idle_test"}
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def read(name: str, _folder: Path | None = None) -> Corpus:
+def read(name: str, _folder: Path | None = None, stop: Callable[[], bool] = lambda: False) -> Corpus:
     """The corpus of the running Python. Reading the library takes 5-10 s, once; then it comes from a cache.
 
-    The texts stand in Python's own. Raises BadInput where this Python came without its sources.
+    The texts stand in Python's own. Raises BadInput where this Python came without its sources, and Stopped.
     """
     path = cache.place(name, "texts", *fingerprint())
     if kept := cache.read(path):
         head, _ = kept
         train, test = ([(text, label) for text, label in head[part]] for part in ("train", "test"))  # JSON has no pairs
         return Corpus(head["name"], tuple(head["class_names"]), train, test, head["note"])
-    corpus = assemble(name, extract(library()), f"Python {sys.version.split()[0]}")
+    corpus = assemble(name, extract(library(), stop), f"Python {sys.version.split()[0]}")
     cache.write(path, vars(corpus))
     return corpus
 
@@ -77,16 +77,18 @@ def library() -> Path:
     return Path(sysconfig.get_path("stdlib"))
 
 
-def extract(root: Path) -> dict[str, str]:
+def extract(root: Path, stop: Callable[[], bool] = lambda: False) -> dict[str, str]:
     """Every usable paragraph of the library at `root`, with its section.
 
     Of paragraphs with the same words one is kept; where they stand in several sections, none, for none is the answer.
-    Files that do not parse or cannot be read are passed over.
+    Files that do not parse or cannot be read are passed over. Raises Stopped soon after `stop()` has become true.
     """
     found: dict[str, tuple[str, str]] = {}  # the words alone -> the paragraph as written, its section
     contested: set[str] = set()
     for section, modules in SECTIONS.items():
         for file in _sources(root, modules.split()):
+            if stop():
+                raise Stopped
             for docstring in _docstrings(file):
                 for paragraph in paragraphs(docstring):
                     words = _words(paragraph)

@@ -43,7 +43,7 @@ def import_dataset(name: str, path: Path | str, progress: Callable[[str], None] 
     the disk does not take them.
     """
     if catalog.card("dataset", catalog.DATASETS, name).builtin:
-        raise BadInput(f"dataset: {name} is built in and needs no import; use it with: lth run -d {name}.")
+        raise BadInput(f"dataset: {name} is built in and needs no import; use it with: lth run -m cnn -d {name}.")
     given = Path(os.path.expanduser(path))
     if not os.path.exists(given):  # unlike Path's, this says False of a path that no file system takes
         raise BadInput(f"dataset: {given} does not exist; give the dataset's folder, archive or file.")
@@ -54,6 +54,11 @@ def import_dataset(name: str, path: Path | str, progress: Callable[[str], None] 
             progress(f"checking {name}")
             read = corpus.read_folder(name, source)
             summary = _summary(read, str(target))
+            if missing := [class_ for class_, texts in summary.train.items() if not texts]:
+                raise BadInput(
+                    f"dataset: {given} has no training texts of {name}'s class {missing[0]}, so it is another dataset; "
+                    f"give the files of {name}, or use them as they are: lth run -m cnn -d FILE."
+                )
             progress(f"copying {name}")
             _replace(target, lambda new: corpus.put(read, source, new), summary)
     except OSError as error:

@@ -4,9 +4,10 @@ All but parquet may be gzipped. A csv or tsv may lack its header where that can 
 "column 1", "column 2" and so on.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ Rows = Iterator[tuple[int, Sequence[Any]]]
 _BATCH = 1024  # rows of parquet in memory at a time
 _LOOK = 1000  # rows looked at before it is said what a file's columns are
 _LONGEST_NAME = 60  # characters of a column's name
+_EXACT = 2**63  # orjson makes a float of a whole number that is larger, or refuses it
 _NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*")
 
 
@@ -42,19 +44,26 @@ def kind(path: Path) -> str:
     return next((suffix for suffix in KINDS if bare.endswith(suffix) and (bare == name or suffix != ".parquet")), "")
 
 
-def table(path: Path) -> Table:
-    """A file as a table. Raises BadInput where it is none of the four kinds, or is damaged, as far as that is seen."""
+def table(path: Path, stop: Callable[[], bool] = lambda: False) -> Table:
+    """A file as a table; reading it, now and later, raises Stopped soon after `stop()` has become true.
+
+    Raises BadInput where it is none of the four kinds, has two columns of one name, or is damaged, as far as is seen.
+    """
     found = kind(path)
     if not found:
         raise BadInput(f"dataset: {path} is none of csv, tsv, jsonl and parquet; give a file that ends so.")
     if found == ".parquet":
-        return _parquet(path)
-    return _jsonl(path) if found == ".jsonl" else _csv(path, "," if found == ".csv" else "\t")
+        made = _parquet(path)
+    else:
+        made = _jsonl(path) if found == ".jsonl" else _csv(path, "," if found == ".csv" else "\t", stop)
+    if twice := [name for name in made.columns if made.columns.count(name) > 1]:
+        raise BadInput(f"dataset: {path} has two columns called {short(twice[0])}; give each its own name.")
+    return replace(made, rows=lambda names: lines.heard(made.rows(names), stop))
 
 
-def _csv(path: Path, delimiter: str) -> Table:
+def _csv(path: Path, delimiter: str, stop: Callable[[], bool]) -> Table:
     if delimiter == "\t":
-        quoted = _parses(path, delimiter)
+        quoted = _parses(path, delimiter, stop)
     else:
         quoted, delimiter = True, _delimiter(path)
     sample = list(islice(lines.rows(path, delimiter, quoted), _LOOK))
@@ -64,7 +73,8 @@ def _csv(path: Path, delimiter: str) -> Table:
     if len(first) < 2:
         raise bad(path, 1, "a single column given", "give a text and its label, with a comma (csv) or a tab between")
     header = _is_header(path, first, [row for _, row in sample[1:]])
-    names = tuple(name.strip() for name in first) if header else tuple(f"column {n + 1}" for n in range(len(first)))
+    given = [name.strip() if header else "" for name in first]
+    names = tuple(name or f"column {number}" for number, name in enumerate(given, 1))
 
     def rows(wanted: Sequence[str]) -> Rows:
         places = [names.index(name) for name in wanted]
@@ -84,10 +94,10 @@ def _delimiter(path: Path) -> str:
     return next((sign for sign in ",;\t" if sign in first), ",")
 
 
-def _parses(path: Path, delimiter: str) -> bool:
+def _parses(path: Path, delimiter: str, stop: Callable[[], bool]) -> bool:
     """Whether quotes in the file enclose fields. Many tsv files use none, and their texts begin with a quote or not."""
     try:
-        return len({len(row) for _, row in lines.rows(path, delimiter)}) == 1
+        return len({len(row) for _, row in lines.heard(lines.rows(path, delimiter), stop)}) == 1
     except BadInput as error:
         if "not csv" in str(error):
             return False
@@ -109,16 +119,11 @@ def _is_header(path: Path, first: list[str], others: list[list[str]]) -> bool:
 
 
 def _jsonl(path: Path) -> Table:
-    import orjson
-
     def objects() -> Iterator[tuple[int, dict[str, Any]]]:
         for number, line in lines.lines(path):
             if line.isspace():
                 continue
-            try:
-                found = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise bad(path, number, f"not JSON ({error.msg})", "give one object a line", "line") from None
+            found = _value(path, number, line)
             if not isinstance(found, dict):
                 raise bad(path, number, f"{short(line.strip())} given", "give one object a line", "line")
             yield number, found
@@ -133,6 +138,29 @@ def _jsonl(path: Path) -> Table:
     return Table(path, names, rows, unit="line")
 
 
+def _value(path: Path, number: int, line: str) -> Any:
+    """What a line of JSON says; by Python's slower reader where half a surrogate pair or a huge number stands in it."""
+    import orjson
+
+    try:
+        try:
+            found = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            if "surrogate" not in error.msg:
+                raise
+            halved = json.dumps(json.loads(line), ensure_ascii=False)
+            return json.loads(halved.encode("utf-8", "replace"))  # nothing that comes after could write the half
+        if isinstance(found, dict) and any(isinstance(one, float) and abs(one) >= _EXACT for one in found.values()):
+            return json.loads(line)
+    except RecursionError:
+        raise bad(path, number, "JSON that is nested too deeply", "give one object a line", "line") from None
+    except json.JSONDecodeError as error:  # orjson's is one too
+        raise bad(path, number, f"not JSON ({error.msg})", "give one object a line", "line") from None
+    except ValueError:
+        raise bad(path, number, "a number of thousands of digits", "give shorter ones", "line") from None
+    return found
+
+
 def _parquet(path: Path) -> Table:
     import pyarrow as pa
     from pyarrow import parquet
@@ -142,7 +170,7 @@ def _parquet(path: Path) -> Table:
         try:
             with parquet.ParquetFile(path) as file:
                 for batch in file.iter_batches(_BATCH, columns=list(dict.fromkeys(wanted)), use_threads=False):
-                    places = [batch.schema.get_field_index(name) for name in wanted]
+                    places = [batch.schema.names.index(name) for name in wanted]
                     for values in zip(*(batch.column(place).to_pylist() for place in places), strict=True):
                         number += 1
                         yield number, values

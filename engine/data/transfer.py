@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _TRIES = 4  # in a row that brought nothing
-_SHA256 = re.compile("[0-9a-f]{64}")
+_SHA256, _SHA1 = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{40}")
 _HASHED = 1 << 20  # bytes hashed at a time
 _MAY_PASS = (408, 429, 500, 502, 503, 504)  # answers that a later try may not get
 
@@ -166,10 +166,13 @@ def _patiently(attempt: Callable[[], Any], have: Callable[[], int]) -> Any:
 
 
 def _damaged(path: Path, etag: str) -> bool:
-    """Whether a large file is not the one that its name on the hub, its hash, says; a small one bears no such name."""
-    if not _SHA256.fullmatch(etag):
+    """Whether a file is not the one that its name on the hub says: a large one's SHA-256, a small one's hash in git."""
+    if _SHA256.fullmatch(etag):
+        digest = hashlib.sha256()
+    elif _SHA1.fullmatch(etag):
+        digest = hashlib.sha1(b"blob %d\0" % _size(path), usedforsecurity=False)
+    else:
         return False
-    digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(_HASHED):
             digest.update(piece)

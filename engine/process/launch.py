@@ -66,6 +66,11 @@ def checkpoint(
         words += ["--test-file", data.test_file] if data.test_file else []
         columns = (("text_column", data.text_column), ("label_column", data.label_column))
         words += [word for name, column in columns if column for word in ("--set", f"data.{name}={column}")]
+        if folder.with_name(f"{folder.name}.part").is_dir():
+            raise BadInput(
+                f"model.checkpoint: the pretraining of {model.name} on {data.name} is not finished; "
+                "go on with the lth pretrain command that began it, or give a transformers folder."
+            )
         raise BadInput(
             f"model.checkpoint: no {model.name} has been pretrained on these texts of {data.name} on this machine; "
             f"make one with: {shlex.join(words)}, or give a transformers folder."

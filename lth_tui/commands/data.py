@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from engine import catalog
 from lth_tui import output
 
 if TYPE_CHECKING:
@@ -102,6 +103,9 @@ def _brought(summary: "Summary", json: bool) -> None:
         f"{summary.name}: {train:,} training and {test:,} test texts of {len(summary.train)} classes "
         f"are in {summary.folder}."
     )
+    card = catalog.DATASETS[summary.name]
+    if (train, test) != (card.train, card.test):
+        output.say(f"As published it has {card.train:,} + {card.test:,}.", "yellow")
     if summary.note:
         output.say(plain.line(summary.note), "yellow")
     output.say(f"Look at it with: lth data show {summary.name}; use it with: lth run -m cnn -d {summary.name}")

@@ -69,7 +69,9 @@ def datasets(json: output.Json = False) -> None:
         counts = f"{row['train']:,} texts to train on, {row['test']:,} to test on; {here}"
         classes = f"{len(row['classes'])} classes: {', '.join(row['classes'])}"
         study = f"the 2020 study: {row['study']}" if row["study"] else ""
-        return [row["title"], counts, classes, f"{row['source']}; {row['licence']}", study, row["citation"]]
+        hub = catalog.DATASETS[row["name"]].hub
+        pin = f"hub: {hub.repository} at {hub.revision}, {' + '.join(hub.text)} and {hub.label}" if hub else ""
+        return [row["title"], counts, classes, f"{row['source']}; {row['licence']}", pin, study, row["citation"]]
 
     output.menu(rows, told, json)
 

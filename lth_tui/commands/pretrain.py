@@ -1,6 +1,7 @@
 """The command that pretrains a small BERT on a dataset's own training texts."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +82,9 @@ def pretrain(
         return output.out(made)
     output.say(f"The network is in {made['folder']}.")
     if folder is None:
-        output.say(f"Use it with: lth run -m {model} -d {plain.line(dataset)}")
+        words = ["lth", "run", "-m", model, "-d", dataset, *(["--test-file", test_file] if test_file else [])]
+        words += [word for line in set_ or [] for word in ("--set", line)]
+        output.say(f"Use it with: {plain.line(shlex.join(words), 1000)}")
     else:
         output.say(f"Use it with: lth run -m bert -d {plain.line(dataset)} --set model.checkpoint={made['folder']}")
     return None

@@ -8,7 +8,7 @@ from typer.core import TyperCommand
 
 from engine import defaults
 from engine.errors import BadInput
-from lth_tui import output
+from lth_tui import output, plain
 
 
 def demo(
@@ -91,6 +91,7 @@ def resume(
 
 
 def _launch(spec: Any, detach: bool, json: bool) -> int:
+    from engine.data import store
     from engine.places import runs_root
     from engine.process import launch
     from engine.record import pace
@@ -105,7 +106,10 @@ def _launch(spec: Any, detach: bool, json: bool) -> int:
     except KeyboardInterrupt:
         output.say("Nothing was started.")
         return output.INTERRUPTED
-    output.say(f"{trainings} trainings of at most {tables.count(epochs, 'epoch')}: {about}.", "bright_black")
+    training = tables.count(trainings, "training")
+    output.say(f"{training} of at most {tables.count(epochs, 'epoch')}: {about}.", "bright_black")
+    if note := store.validate(spec.data).note:
+        output.say(f"{spec.data.name}: {plain.line(note)}.", "bright_black")
     return _start(made, detach, json)
 
 

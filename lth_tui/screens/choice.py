@@ -26,6 +26,8 @@ _PLACES = {
     "dataset": "dataset",
     "schedule": "schedule",
     "arm": "arms",
+    "model.checkpoint": "model",  # an answer to the model and the dataset that were chosen
+    "model.vectors": "model",
 }  # a sentence's field -> a list
 
 

@@ -302,8 +302,9 @@ class LaunchScreen(Screen[None]):
     def _refused(self, message: launching.Refused) -> None:
         self.at_work = ""
         if message.chosen is not None:
-            self.refusal = (message.chosen, message.sentence)
-        self.app.say(message.sentence, "error")
+            self.refusal = (message.chosen, message.sentence)  # it stands on the form until something is changed
+        else:
+            self.app.say(message.sentence, "error")
         self._check()
 
     @on(launching.Launched)

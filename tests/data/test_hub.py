@@ -197,6 +197,19 @@ def test_a_file_that_is_not_what_the_hub_named_is_not_kept(lth, hub, home):
     assert lth("fetch", "ag_news").returncode == 0
 
 
+def test_a_small_file_is_held_against_its_name_in_git(lth, hub, home):
+    card = catalog.DATASETS["sst2"]
+    rows = [{**dict.fromkeys(card.hub.text, f"a text {row}"), card.hub.label: row % 2} for row in range(4)]
+    content = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+    files = {"train.jsonl": content, "test.jsonl": content}  # whose last character is still white space, once turned
+    hub.repositories = [Repository("datasets", card.hub.repository, card.hub.revision, files)]
+    hub.garbles.add("test.jsonl")
+    assert "(test.jsonl arrived damaged); run the same command again" in refused(lth("fetch", "sst2"))
+    assert not (home / "sst2").exists()
+    hub.garbles.clear()
+    assert lth("fetch", "sst2").returncode == 0
+
+
 def test_what_came_is_checked_like_what_is_imported(lth, hub, home, ag_news):
     before = held(home)
     hub.repositories[0].files[TRAIN] = table(400, labels=5)

@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,51 @@ def test_what_follows_the_end_of_a_tar_does_not_go_on_for_ever(home, tmp_path, m
     source.write_bytes(gzip.compress(gzip.decompress(source.read_bytes()) + bytes(3_000_000)))
     with pytest.raises(BadInput, match="breaks off or is damaged"):
         store.import_dataset("imdb", source)
+
+
+def _no_utf8(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("train\u00e9.csv", "1,a\n")
+    path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xff\xfe"))
+
+
+def _no_name(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("train.csv", "1,a\n")
+    path.write_bytes(path.read_bytes().replace(b"train.csv", b"\0rain.csv"))
+
+
+def _torn(path: Path, compression: int) -> None:
+    with zipfile.ZipFile(path, "w", compression) as made:
+        made.writestr("train.csv", "".join(f"{n % 2 + 1},text {n * 7919 % 10007}\n" for n in range(3000)))
+    content = bytearray(path.read_bytes())
+    content[60:2000] = bytes(1940)
+    path.write_bytes(content)
+
+
+def _sparse(path: Path) -> None:
+    info = tarfile.TarInfo("train.csv")
+    info.pax_headers = {"GNU.sparse.map": "0,x"}
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as made:
+        made.addfile(info)
+
+
+_DAMAGED = {
+    "utf8.zip": _no_utf8,
+    "nameless.zip": _no_name,
+    "lzma.zip": partial(_torn, compression=zipfile.ZIP_LZMA),
+    "bzip2.zip": partial(_torn, compression=zipfile.ZIP_BZIP2),
+    "deflate.zip": partial(_torn, compression=zipfile.ZIP_DEFLATED),
+    "sparse.tgz": _sparse,
+}
+
+
+@pytest.mark.parametrize("name", _DAMAGED)
+def test_an_archive_that_is_damaged_is_said_to_be_and_not_the_disk(home, tmp_path, name):
+    _DAMAGED[name](tmp_path / name)
+    with pytest.raises(BadInput, match=rf"{name} breaks off or is damaged \(.*\); download it again\.$") as caught:
+        store.import_dataset("imdb", tmp_path / name)
+    assert "\n" not in str(caught.value) and _left(home) == set()
 
 
 def test_an_encrypted_zip_says_what_to_do(tmp_path):

@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from engine.data import corpus, own, pairs
 from engine.data.corpus import Corpus
-from engine.errors import BadInput
+from engine.errors import BadInput, Stopped
 from engine.spec import DataSpec
 
 ROWS = [(f"{word} number {n}", label) for n in range(20) for word, label in (("alpha", "x"), ("beta", "y"), ("c", "z"))]
@@ -223,8 +223,74 @@ def test_what_a_dataset_hangs_on_are_its_files_and_the_columns_asked_for(tmp_pat
     assert own.fingerprint(_spec(path, test_file="a\0b")) is None
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("columns", "given", "note"),
+    [
+        (("a+b", "c"), "a+b+c", "text from 'a+b' + 'c'"),
+        (("a", "b+c"), "A + b+c", "text from 'a' + 'b+c'"),
+        (("a+b", "b+c", "a"), "a+b+c", "text from 'a' + 'b+c'"),
+        (("a", "b", "a+b"), "a+b", "text from 'a+b', "),
+    ],
+)
+def test_names_of_columns_may_hold_a_plus_in_the_test_file_too(tmp_path, ending, columns, given, note):
+    path, table = tmp_path / f"mine.{ending}", pa.table({
+        **{name: [f"{name} {n}" for n in range(12)] for name in columns}, "label": ["x", "y"] * 6
+    })  # fmt: skip
+    if ending == "parquet":
+        parquet.write_table(table, path)
+    elif ending == "jsonl":
+        path.write_text("\n".join(map(json.dumps, table.to_pylist())))
+    else:
+        rows = [table.column_names, *(row.values() for row in table.to_pylist())]
+        path.write_text("\n".join(map(",".join, rows)))
+    assert _read(path, text_column=given).note.startswith(note)
+    assert _read(path, text_column=given, test_file=str(path)).note.startswith(note)
+
+
+def test_columns_without_a_name_are_called_by_their_place(tmp_path):
+    (tmp_path / "mine.csv").write_text("text,label,,\n" + "".join(f"t {n},{n % 2},,\n" for n in range(10)))
+    assert _read(tmp_path / "mine.csv").note.startswith("text from 'text', label from 'label'")
+
+
+def test_half_a_surrogate_pair_costs_one_character_and_not_the_file(tmp_path):
+    lines = [rf'{{"text": "a {half} {n}", "label": {n % 2}}}' for half in (r"\ud800", r"\udc00") for n in range(6)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines))
+    every = [*(read := _read(tmp_path / "mine.jsonl")).train, *read.test]
+    assert ("a ? 0", 0) in every and len(every) == 12
+
+
+def test_numbers_of_many_digits_are_labels_of_their_own(tmp_path):
+    big = ["123456789012345678901234567890", "123456789012345678901234567891", "-9223372036854775809"]
+    lines = [f'{{"text": "text {n}", "label": {big[n % 3]}}}' for n in range(12)]
+    (tmp_path / "mine.jsonl").write_text("\n".join(lines))
+    assert set(_read(tmp_path / "mine.jsonl").class_names) == set(big)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_whoever_says_stop_is_heard_between_two_rows(tmp_path, ending):
+    path = _write(tmp_path / f"mine.{ending}", ROWS * 50)
+    looks = iter([False, False, True])
+    with pytest.raises(Stopped):
+        corpus.read(_spec(path), lambda: next(looks))
+
+
 def _bad(folder: Path, kind: str) -> DataSpec:
     path = folder / "mine.csv"
+    if kind.startswith("twice"):
+        path = folder / kind.removeprefix("twice: ")
+        rows = [["text", "label", "label"], *([f"text {n}", "one", "other"] for n in range(4))]
+        sign = "\t" if path.suffix == ".tsv" else ","
+        path.write_text("\n".join(map(sign.join, rows)))
+        if path.suffix == ".parquet":
+            names, *values = rows
+            parquet.write_table(pa.table([pa.array(column) for column in zip(*values, strict=True)], names), path)
+    if kind == "nested":
+        path = folder / "mine.jsonl"
+        path.write_text('{"text": "\\ud800", "label": ' + "[" * 100_000)
+    if kind == "digits":
+        path = folder / "mine.jsonl"
+        path.write_text('{"text": "\\ud800", "label": ' + "9" * 5000 + "}")
     if kind == "one value":
         return _spec(_write(path, [(text, "same") for text, _ in ROWS]))
     if kind == "many values":
@@ -299,6 +365,12 @@ def _bad(folder: Path, kind: str) -> DataSpec:
         ("header alone", "data.label_column: 'label' of .* holds one value only|holds no text with a label"),
         ("not UTF-8", r"mine.csv, line 2: byte 14 \(0xe9\) is not UTF-8; save the file as UTF-8"),
         ("no parquet", "mine.parquet is no whole parquet file"),
+        *(
+            (f"twice: mine.{ending}", rf"mine.{ending} has two columns called 'label'; give each its own name\.")
+            for ending in ("csv", "tsv", "parquet")
+        ),
+        ("nested", "mine.jsonl, line 1: JSON that is nested too deeply"),
+        ("digits", "mine.jsonl, line 1: a number of thousands of digits"),
         ("one column", "row 1: a single column given; give a text and its label"),
         ("broken gzip", r"line \d+: the gzip file breaks off or is damaged"),
     ],

@@ -32,8 +32,8 @@ def slowly(pairs):
             while not Path(sys.argv[1]).exists():
                 time.sleep(0.01)
         yield pair
-def source(data):
-    found = read(data)
+def source(data, stop):
+    found = read(data, stop)
     return replace(found, train=list(found.train), test=slowly(found.test))
 corpus.read = source
 %s
@@ -200,3 +200,10 @@ def test_where_locks_cannot_be_had_the_work_is_done_all_the_same(ag_news, monkey
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     monkeypatch.setattr(fcntl, "flock", refuse)
     assert same(encoding.load(_SPEC), first) and _one_cache()
+
+
+def test_whoever_says_stop_is_heard_before_the_texts_are_all_read(ag_news):
+    said: list[str] = []
+    with pytest.raises(Stopped):
+        encoding.load(_SPEC, said.append, stop=lambda: True)
+    assert said == ["reading ag_news"]

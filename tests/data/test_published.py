@@ -13,9 +13,9 @@ import pytest
 from pyarrow import parquet
 
 from engine import catalog
-from engine.data import corpus, published
+from engine.data import corpus, lines, published
 from engine.data.corpus import Corpus
-from engine.errors import BadInput
+from engine.errors import BadInput, Stopped
 
 POINTS = [("a fine film , warmly told", 1), ("a dull film", 0)]
 TRAIN = [(f"{text} , number {n}", label) for n in range(6) for text, label in POINTS]
@@ -75,8 +75,8 @@ def _fetched(folder: Path) -> None:
 
 def _jsonl(folder: Path) -> None:
     for part, pairs in (("train", TRAIN), ("test", TEST)):
-        lines = [json.dumps({"text": text, "label": label, "label_text": "x"}) for text, label in pairs]
-        (folder / f"{part}.jsonl").write_text("\n".join(lines))
+        rows = [json.dumps({"text": text, "label": label, "label_text": "x"}) for text, label in pairs]
+        (folder / f"{part}.jsonl").write_text("\n".join(rows))
 
 
 FORMS = [_classic, _with_header, _sst, _acl, _hub, _fetched, _jsonl]
@@ -158,6 +158,19 @@ def test_latin_1_sentences_are_read_as_such(tmp_path):
     assert next(iter(_read(tmp_path, "sst2").train)) == ("a café", 1)
 
 
+@pytest.mark.parametrize("form", [*FORMS, "single"])
+def test_whoever_says_stop_is_heard_while_the_texts_are_counted(tmp_path, monkeypatch, form):
+    monkeypatch.setattr(lines, "_BATCH", 2)
+    if form == "single":
+        _csv(tmp_path / "reviews.csv", [("review", "sentiment"), *TRAIN])
+    else:
+        form(tmp_path)
+    for looks in range(6):
+        left = iter([False] * looks)
+        with pytest.raises(Stopped):
+            corpus.read_folder("imdb", tmp_path, lambda left=left: next(left, True))
+
+
 def _broken(folder: Path, kind: str) -> None:
     if kind == "shard":
         _hub(folder)
@@ -179,6 +192,10 @@ def _broken(folder: Path, kind: str) -> None:
         _parquet(folder / "train.parquet", [*TRAIN, ("odd", 2)]), _parquet(folder / "test.parquet", TEST)
     elif kind == "test label":
         _parquet(folder / "train.parquet", TRAIN), _parquet(folder / "test.parquet", [*TEST, ("odd", 7)])
+    elif kind == "test line":
+        _jsonl(folder)
+        with (folder / "test.jsonl").open("a") as file:
+            file.write('\n{"text": "odd", "label": 7}')
     elif kind == "columns":
         _fetched(folder)
         parquet.write_table(pa.table({"words": ["a"], "label": [1]}), folder / "test.parquet")
@@ -202,6 +219,7 @@ def _broken(folder: Path, kind: str) -> None:
         ("parquet", "test.parquet is no whole parquet file"),
         ("label", "train.parquet, row 13: label '2' given; give a number from 0 to 1"),
         ("test label", "test.parquet, row 5: label '7' given; give one of 0, 1"),
+        ("test line", "test.jsonl, line 5: label '7' given; give one of 0, 1"),
         ("columns", r"test.parquet has no column 'text' \(words, label instead\)"),
         ("base", "which does not tell whether they count from 0 or from 1"),
         ("names", "reviews.csv, row 4: label 'mixed' given; give one of negative, positive"),

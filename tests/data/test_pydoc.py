@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.data import cache, corpus, pydoc
-from engine.errors import BadInput
+from engine.errors import BadInput, Stopped
 from engine.spec import DataSpec
 
 _SPEC = DataSpec(name="pydoc")
@@ -110,7 +110,7 @@ def _library_of(root: Path, texts: int) -> Path:
 def test_the_library_is_read_once_and_again_when_it_or_the_rules_change(tmp_path, monkeypatch):
     reads = []
     extract = pydoc.extract
-    monkeypatch.setattr(pydoc, "extract", lambda root: reads.append(root) or extract(root))
+    monkeypatch.setattr(pydoc, "extract", lambda *given: reads.append(given) or extract(*given))
     monkeypatch.setattr(pydoc, "library", lambda: tmp_path / "one")
     _library_of(tmp_path / "one", 600), _library_of(tmp_path / "two", 700)
     first = corpus.read(_SPEC)
@@ -122,6 +122,14 @@ def test_the_library_is_read_once_and_again_when_it_or_the_rules_change(tmp_path
     corpus.read(_SPEC)
     monkeypatch.setattr(pydoc.sys, "version", "3.99.0 (another build)")
     assert corpus.read(_SPEC).note.startswith("Python 3.99.0;") and len(reads) == 4
+
+
+def test_whoever_says_stop_is_heard_while_the_library_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(pydoc, "library", lambda: tmp_path / "one")
+    _library_of(tmp_path / "one", 600)
+    looks = iter([False, True])
+    with pytest.raises(Stopped):
+        corpus.read(_SPEC, lambda: next(looks))
 
 
 def test_a_damaged_cache_is_read_anew(tmp_path, monkeypatch):
