@@ -16,7 +16,7 @@ from transformers import BertConfig, BertForMaskedLM
 from transformers.utils import logging
 
 from engine import memory
-from engine.errors import BadInput, Stopped
+from engine.errors import Stopped
 from engine.models.blocks import Batch
 from engine.models.sizes import Shape
 
@@ -51,18 +51,6 @@ def _sines(shape: Shape) -> Tensor:
     waves = torch.exp(-math.log(10_000) * torch.arange(0, shape.hidden, 2) / shape.hidden)
     angles = torch.arange(shape.positions)[:, None] * waves
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
-
-
-def device(wanted: str) -> torch.device:
-    """`auto` is a GPU where there is one. Raises BadInput for one that is not there."""
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    found = torch.device(wanted)
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise BadInput(
-            f"device: {wanted} given, but this machine shows {torch.cuda.device_count()} CUDA devices; use auto or cpu."
-        )
-    return found
 
 
 def save(module: Any, tokenizer: Any, folder: Path) -> None:

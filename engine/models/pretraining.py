@@ -216,8 +216,9 @@ def _train(
     import torch
 
     from engine.models import blocks, masked, standing
+    from engine.models import device as devices
 
-    device, shape = masked.device(plan.device), SIZES[plan.model]
+    device, shape = devices.find(plan.device), SIZES[plan.model]
     if plan.threads:
         torch.set_num_threads(plan.threads)
     masking = blocks.Masking(prepared.vocabulary, shape.positions)

@@ -186,13 +186,11 @@ def _device(wanted: str) -> "torch.device":
     """The device a spec asks for, set up so that it computes what a CPU does, and the same each time. BadInput."""
     import torch
 
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted)
+    from engine.models import device as devices
+
+    device = devices.find(wanted)
     if device.type != "cuda":
         return device
-    count = torch.cuda.device_count()
-    if (device.index or 0) >= count:
-        raise BadInput(f"device: {wanted!r} given, but this machine shows {count} CUDA devices; use auto or cpu.")
-    device = torch.device("cuda", device.index or 0)
     torch.cuda.set_device(device)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
