@@ -1,6 +1,7 @@
 """The menu: models, datasets, schedules, arms, in words. Adding one touches its module and one card here.
 
-Datasets have their cards in `data/cards.py`; what a run starts from where nothing is said stands in `defaults.py`.
+Datasets have their cards in `data/cards.py`, schedules in `schedules.py`; what a run starts from where nothing is said
+stands in `defaults.py`.
 
 Cards are plain data and import nothing heavy; `module:function` strings say where the real thing lives.
 """
@@ -12,8 +13,9 @@ from typing import Any, Literal, TypeVar
 
 from engine.data.cards import DATASETS, DatasetCard
 from engine.errors import unknown
+from engine.schedules import SCHEDULES, ScheduleCard
 
-__all__ = ["ARMS", "CRITERIA", "DATASETS", "MODELS", "SCHEDULES", "DatasetCard", "card", "load", "sparsity"]
+__all__ = ["ARMS", "CRITERIA", "DATASETS", "MODELS", "SCHEDULES", "DatasetCard", "ScheduleCard", "card", "load"]
 
 
 @dataclass(frozen=True)
@@ -47,24 +49,18 @@ class ModelCard:
 
 
 @dataclass(frozen=True)
-class ScheduleCard:
-    name: str
-    title: str
-    criterion: str
-    scope: str
-    rate: float
-    rounds: int
-    rewind: str
-    prunable: tuple[str, ...] | None  # None: the model's own
-    citation: str
-
-
-@dataclass(frozen=True)
 class ArmCard:
+    """`mask` is the ticket's; or the arm's own, pruned round by round from what it trained itself; or there is none.
+
+    An own mask is pruned by the schedule's criterion, or always by `criterion`.
+    """
+
     name: str
     title: str
     start: str
     question: str
+    mask: Literal["ticket", "own", "none"] = "ticket"
+    criterion: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +68,7 @@ class CriterionCard:
     name: str
     title: str
     score: str
+    models: tuple[str, ...] | None = None  # those it can score; None: all
 
 
 _Card = TypeVar("_Card", ModelCard, DatasetCard, ScheduleCard, ArmCard, CriterionCard)
@@ -208,31 +205,6 @@ MODELS = _by_name(
     ),
 )
 
-SCHEDULES = _by_name(
-    ScheduleCard(
-        name="imp",
-        title="iterative magnitude pruning, each layer at the same rate",
-        criterion="magnitude",
-        scope="layerwise",
-        rate=0.2,
-        rounds=10,
-        rewind="init",
-        prunable=None,
-        citation="Frankle and Carbin 2019, The Lottery Ticket Hypothesis, ICLR",
-    ),
-    ScheduleCard(
-        name="imp-global",
-        title="iterative magnitude pruning, all layers ranked together",
-        criterion="magnitude",
-        scope="global",
-        rate=0.2,
-        rounds=10,
-        rewind="init",
-        prunable=None,
-        citation="Frankle and Carbin 2019, section 4, ICLR",
-    ),
-)
-
 ARMS = _by_name(
     ArmCard(
         name="ticket",
@@ -252,20 +224,79 @@ ARMS = _by_name(
         start="engine.lottery:shuffle",
         question="is it which weights were kept, or only how many in each layer?",
     ),
+    ArmCard(
+        name="same-sign",
+        title="the ticket's mask, fresh sizes with the rewound weights' signs",
+        start="engine.lottery:same_sign",
+        question="is it the initial values, or only their signs? (Zhou et al. 2019)",
+    ),
+    ArmCard(
+        name="finetune",
+        title="pruned, trained weights go on at the final learning rate",
+        start="engine.lottery:finetune",
+        question="does rewinding do better than training on? (Han et al. 2015)",
+        mask="own",
+    ),
+    ArmCard(
+        name="lr-rewind",
+        title="pruned, trained weights go on, the learning rate begins anew",
+        start="engine.lottery:lr_rewind",
+        question="is it the rewound weights, or the rewound learning rate? (Renda et al. 2020)",
+        mask="own",
+    ),
+    ArmCard(
+        name="random",
+        title="uniformly random masks, each inside the one before, weights rewound",
+        start="engine.lottery:random",
+        question="does it matter at all which weights are pruned?",
+        mask="own",
+        criterion="random",
+    ),
+    ArmCard(
+        name="reinit-own",
+        title="fresh weights every round, pruned by what they themselves trained to",
+        start="engine.lottery:reinit_own",
+        question="does pruning find as good a mask from any weights? (the 2020 study's random arm)",
+        mask="own",
+        criterion="magnitude",
+    ),
+    ArmCard(
+        name="small-dense",
+        title="a narrower dense network with as many parameters as the ticket has left",
+        start="engine.lottery:small_dense",
+        question="would a small network from the start do as well?",
+        mask="none",
+    ),
 )
 
 CRITERIA = _by_name(
     CriterionCard(
         name="magnitude",
-        title="the smallest trained weights go first",
+        title="the smallest trained weights go first (Han et al. 2015)",
         score="engine.pruning.criteria:magnitude",
     ),
+    CriterionCard(
+        name="snip",
+        title="those whose removal the loss at the rewind point feels least (Lee et al. 2019)",
+        score="engine.pruning.saliency:snip",
+    ),
+    CriterionCard(
+        name="grasp",
+        title="those whose removal takes least from the gradient's flow (Wang et al. 2020)",
+        score="engine.pruning.saliency:grasp",
+    ),
+    CriterionCard(
+        name="synflow",
+        title="those through which least flows, without any data (Tanaka et al. 2020)",
+        score="engine.pruning.synflow:synflow",
+        models=("cnn", "cnn-2020", "rnn"),
+    ),
+    CriterionCard(
+        name="random",
+        title="any, at random",
+        score="engine.pruning.criteria:random",
+    ),
 )
-
-
-def sparsity(rate: float, round_number: int) -> float:
-    """What a round aims at; the exact sparsity, after rounding to whole weights, stands in the round's event."""
-    return 1 - (1 - rate) ** round_number
 
 
 def card(field: str, cards: Mapping[str, _Card], name: str) -> _Card:

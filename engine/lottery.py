@@ -1,19 +1,21 @@
 """The experiment: train dense; then, round by round, prune, and for every arm initialise, train, evaluate.
 
-Frankle and Carbin 2019, with the controls of Frankle et al. 2020, all from one shared dense round a seed.
+Frankle and Carbin 2019, with the controls of Frankle et al. 2020 and others, all from one shared dense round a seed.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from engine import catalog
+from engine import catalog, steps
 from engine.errors import BadInput
 from engine.models import network
 from engine.pruning import mask as masks
+from engine.pruning.criteria import Evidence
 from engine.pruning.mask import Mask, Weights
 from engine.randomness import derive
 from engine.spec import RunSpec
@@ -21,44 +23,117 @@ from engine.training import Diverged, Epoch, Plan, Start, Texts, Trained, train
 
 
 @dataclass(frozen=True)
-class Round:
-    """What an arm may look at when it decides where to start."""
+class Track:
+    """Where an arm with a mask of its own stands after a round: that mask, and what it trained to under it."""
 
-    seed: int
-    number: int
-    mask: Mask  # the ticket's
-    rewound: Weights  # the weights at the rewind point
-    support: Mask
-    draw: Callable[[int], Weights]  # fresh weights from a seed, nothing pretrained but embeddings
-
-    def random(self, arm: str) -> int:
-        """A seed of this round's and arm's own."""
-        return derive(self.seed, "fresh", self.number, arm)
-
-
-def ticket(now: Round) -> Start:
-    """The ticket itself: its mask on the weights of the rewind point."""
-    return Start(now.rewound, now.mask)
-
-
-def reinit(now: Round) -> Start:
-    """The ticket's mask on fresh weights: is it the initial weights, or is the structure enough?"""
-    return Start(now.draw(now.random("reinit")), now.mask)
-
-
-def shuffle(now: Round) -> Start:
-    """The ticket's mask permuted inside each layer: is it which weights, or how many in each layer?"""
-    generator = torch.Generator().manual_seed(now.random("shuffle"))
-    return Start(now.rewound, masks.permute(now.mask, now.support, generator))
+    mask: Mask
+    trained: Weights  # at the best epoch
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a replicate stands after a round: enough to go on from it."""
+    """Where a replicate stands after a round: enough to go on from it. In round 0 every track is the dense network's.
+
+    An arm whose training diverged has no track any more, and no later rounds.
+    """
 
     number: int
-    mask: Mask
-    trained: Weights  # the ticket's (in round 0 the dense network's), at its best epoch
+    tracks: dict[str, Track]
+
+    @property
+    def mask(self) -> Mask:
+        """The ticket's."""
+        return self.tracks["ticket"].mask
+
+    @property
+    def trained(self) -> Weights:
+        """The ticket's."""
+        return self.tracks["ticket"].trained
+
+
+@dataclass(frozen=True)
+class Rewind:
+    """The rewind point: its weights, and the step from which a training goes on there."""
+
+    weights: Weights
+    step: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What an arm may look at when its turn comes in a round."""
+
+    rewind: Rewind
+    mask: Mask  # the ticket's
+    entries: Mask  # what are parameters at all
+    own: Callable[[], Mask]  # the next mask of the arm's own track
+    trained: Weights  # what the arm (one without a track: the ticket) trained to in the round before
+    fresh: Callable[[], Weights]  # drawn for this round and arm, nothing pretrained but embeddings
+    random: int  # a seed for what else it draws
+    narrower: Callable[[int], nn.Module | None]  # the widest dense network of at most so many parameters
+
+    @property
+    def nonzero(self) -> int:
+        """Parameters that the ticket has left."""
+        pruned = sum(int(self.entries[name].sum() - kept.sum()) for name, kept in self.mask.items())
+        return sum(int(present.sum()) for present in self.entries.values()) - pruned
+
+
+def ticket(now: Turn) -> Start:
+    """The ticket itself: its mask on the weights of the rewind point."""
+    return Start(now.rewind.weights, now.mask, now.rewind.step)
+
+
+def reinit(now: Turn) -> Start:
+    """The ticket's mask on fresh weights: is it the initial weights, or is the structure enough?"""
+    return Start(now.fresh(), now.mask)
+
+
+def shuffle(now: Turn) -> Start:
+    """The ticket's mask permuted inside each layer: is it which weights, or how many in each layer?"""
+    generator = torch.Generator().manual_seed(now.random)
+    return Start(now.rewind.weights, masks.permute(now.mask, now.entries, generator), now.rewind.step)
+
+
+def same_sign(now: Turn) -> Start:
+    """Fresh sizes under the rewound weights' signs (Zhou et al. 2019): is it the values, or their signs?"""
+    sizes = now.fresh()
+    signed = {name: weight.sign() * sizes[name].abs() for name, weight in now.rewind.weights.items()}
+    return Start(signed, now.mask, now.rewind.step)
+
+
+def finetune(now: Turn) -> Start:
+    """Trained weights, pruned, go on at the final learning rate (Han et al. 2015)."""
+    return Start(now.trained, now.own(), final=True)
+
+
+def lr_rewind(now: Turn) -> Start:
+    """Trained weights, pruned, go through the whole learning-rate schedule once more (Renda et al. 2020)."""
+    return Start(now.trained, now.own())
+
+
+def random(now: Turn) -> Start:
+    """A uniformly random mask, inside that of the round before, on the weights of the rewind point."""
+    return Start(now.rewind.weights, now.own(), now.rewind.step)
+
+
+def reinit_own(now: Turn) -> Start:
+    """Fresh weights every round, under a mask pruned from what they trained to: the 2020 study's random arm."""
+    return Start(now.fresh(), now.own())
+
+
+def small_dense(now: Turn) -> Start | None:
+    """A narrower dense network with as many parameters as the ticket has left; None where none is so small."""
+    module = now.narrower(now.nonzero)
+    return None if module is None else Start(network.draw(module, now.random), {}, module=module)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A dense training whole, so that a later run with the same dense part can go on from it as if it were its own."""
+
+    trained: Trained
+    epochs: tuple[Epoch, ...]
 
 
 class Journal(Protocol):
@@ -66,6 +141,9 @@ class Journal(Protocol):
 
     def tell(self, event: str, **fields: Any) -> None: ...
     def standing(self, seed: int) -> Standing | None: ...
+    def rewound(self, seed: int) -> Weights | None: ...
+    def recall(self, seed: int, step: int | None) -> Dense | None: ...
+    def share(self, seed: int, step: int | None, dense: Dense) -> None: ...
     def keep_rewind(self, seed: int, weights: Weights) -> None: ...
     def keep_round(self, seed: int, standing: Standing) -> None: ...
     def stop_asked(self) -> bool: ...
@@ -80,6 +158,16 @@ class Laboratory:
     template: nn.Module  # drawn from, on the CPU, so that fresh weights are the same on every device
     texts: Callable[[int], Texts]  # the split of a seed
     refer: Callable[[int], None] = lambda seed: None  # tells what a linear model reaches on that split
+    narrower: Callable[[int], nn.Module | None] = lambda parameters: None
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Each layer's kind."""
+        return network.kinds(self.template)
+
+    def plan(self, seed: int) -> Plan:
+        """How every network of a seed is trained."""
+        return Plan(**self.spec.training.model_dump(), seed=seed)
 
 
 def experiment(lab: Laboratory, journal: Journal) -> None:
@@ -97,28 +185,76 @@ def replicate(lab: Laboratory, journal: Journal, seed: int) -> None:
     texts = lab.texts(seed)
     initial = network.draw(lab.template, derive(seed, "init"))
     entries = masks.support(initial, network.padding(lab.template))
-    if before is None:
-        journal.keep_rewind(seed, initial)
-        dense = Start(initial, {})
-        whole = {name: entries[name] for name, kind in network.kinds(lab.template).items() if _prunable(lab, kind)}
-        if not whole:
-            given = ", ".join(lab.spec.schedule.prunable)
-            raise BadInput(f"schedule.prunable: {given} given, but {lab.spec.model.name} trains no such layers here.")
+    rewind = _rewound(lab, journal, texts, seed, initial) if before is not None else None
+    if rewind is None:
         lab.refer(seed)
-        before = train_round(lab, journal, texts, seed, 0, whole, entries, {"dense": dense})
+        begun = train_dense(lab, journal, texts, seed, initial, entries)
+        if begun is None:
+            return
+        before, rewind = begun
     while before is not None and before.number < rounds:
-        number = before.number + 1
-        mask = prune(lab, before)
-        now = Round(seed, number, mask, initial, entries, lambda key: network.draw(lab.template, key, control=True))
-        group = {arm: catalog.load(catalog.ARMS[arm].start)(now) for arm in lab.spec.arms}
-        before = train_round(lab, journal, texts, seed, number, mask, entries, group)
+        before = train_round(lab, journal, texts, seed, before, rewind, entries)
 
 
-def prune(lab: Laboratory, before: Standing) -> Mask:
-    """The next round's mask, from the weights that the round before trained."""
-    schedule = lab.spec.schedule
-    score = catalog.load(catalog.CRITERIA[schedule.criterion].score)
-    return masks.prune(score(before.trained, before.mask), before.mask, schedule.rate, schedule.scope)
+def train_dense(
+    lab: Laboratory, journal: Journal, texts: Texts, seed: int, initial: Weights, entries: Mask
+) -> tuple[Standing, Rewind] | None:
+    """Round 0: the dense network, trained here or by an earlier run; and the rewind point. None where it diverged."""
+    whole = prunable(lab, entries)
+    told = _announce(lab, journal, seed, 0, whole, entries, ["dense"])
+    step = rewind_step(lab, texts)
+    dense, start = journal.recall(seed, step), Start(initial, {})
+    if dense is None:
+        epochs: list[Epoch] = []
+
+        def on_epoch(epoch: Epoch) -> None:
+            epochs.append(epoch)
+            told.epoch(epoch)
+
+        plan, keep = lab.plan(seed), step or None
+        arms = train({"dense": start}, plan, lab.module, texts, on_epoch, told.trained, journal.stop_asked, keep)
+        trained = arms["dense"]
+        if isinstance(trained, Diverged):
+            return None
+        journal.share(seed, step, Dense(trained, tuple(epochs)))
+    else:
+        trained = dense.trained
+        for epoch in dense.epochs:
+            told.epoch(epoch)
+        told.trained("dense", trained)
+    if step and trained.passed is None:
+        raise BadInput(
+            f"schedule.rewind: {lab.spec.schedule.rewind} given, but the dense network of seed {seed} stopped early, "
+            "before it; give an earlier step, or training.patience=0."
+        )
+    weights = trained.weights if step is None else trained.passed if step else initial
+    assert weights is not None
+    journal.keep_rewind(seed, weights)
+    standing = Standing(0, {arm: Track(whole, trained.weights) for arm in ("ticket", *own_arms(lab.spec))})
+    journal.keep_round(seed, standing)
+    return standing, Rewind(weights, step or 0)
+
+
+def rewind_step(lab: Laboratory, texts: Texts) -> int | None:
+    """The step of the rewind point, 0 for the initial weights and None for the trained ones. Raises BadInput."""
+    steps_an_epoch = -(-len(texts.train) // lab.spec.training.batch_size)
+    return steps.within(lab.spec.schedule.rewind, lab.spec.training.epochs, steps_an_epoch)
+
+
+def prunable(lab: Laboratory, entries: Mask) -> Mask:
+    """The layers that the schedule may prune, whole. Raises BadInput where the network has none of them."""
+    wanted = lab.spec.schedule.prunable
+    whole = {name: entries[name] for name, kind in lab.kinds.items() if kind in wanted}
+    if not whole:
+        raise BadInput(
+            f"schedule.prunable: {', '.join(wanted)} given, but {lab.spec.model.name} trains no such layers here."
+        )
+    return whole
+
+
+def own_arms(spec: RunSpec) -> list[str]:
+    """The arms whose mask is their own."""
+    return [arm for arm in spec.arms if catalog.ARMS[arm].mask == "own"]
 
 
 def train_round(
@@ -126,51 +262,141 @@ def train_round(
     journal: Journal,
     texts: Texts,
     seed: int,
-    number: int,
-    mask: Mask,
+    before: Standing,
+    rewind: Rewind,
     entries: Mask,
-    group: dict[str, Start],
 ) -> Standing | None:
-    """Train the arms of one round; None where its leading arm diverged, so that nothing can follow it."""
-    counts = count(mask, entries, network.kinds(lab.template))
-    journal.tell("round_started", seed=seed, round=number, arms=list(group), **counts)
-    for layer, density in counts["layers"].items():
-        if density == 0:
-            journal.tell("warning", seed=seed, round=number, message=f"layer {layer} is emptied by pruning")
+    """Prune, then initialise, train and evaluate every arm. None where the ticket diverged: nothing can follow it."""
+    number, spec = before.number + 1, lab.spec
 
-    def on_epoch(epoch: Epoch) -> None:
-        journal.tell(
+    def own(arm: str, criterion: str | None = None) -> Mask:
+        track, drawn = before.tracks[arm], derive(seed, "mask", number, arm)
+        return prune(lab, journal, texts, track, rewind, entries, criterion or spec.schedule.criterion, drawn)
+
+    mask = own("ticket")
+
+    def turn(arm: str) -> Turn:
+        card = catalog.ARMS[arm]
+        return Turn(
+            rewind=rewind,
+            mask=mask,
+            entries=entries,
+            own=lambda: mask if arm == "ticket" else own(arm, card.criterion),
+            trained=before.tracks[arm if card.mask == "own" else "ticket"].trained,
+            fresh=lambda: network.draw(lab.template, derive(seed, "fresh", number, arm), control=True),
+            random=derive(seed, "fresh", number, arm),
+            narrower=lab.narrower,
+        )
+
+    group: dict[str, Start] = {}
+    for arm in spec.arms:
+        if catalog.ARMS[arm].mask == "own" and arm not in before.tracks:
+            continue  # it diverged in an earlier round, which was told then
+        begin = spec.schedule.retrain if arm == "ticket" and spec.schedule.retrain != "rewind" else arm
+        start = catalog.load(catalog.ARMS[begin].start)(turn(arm))
+        if start is not None:
+            group[arm] = start
+        else:
+            message = f"{arm} is left out: no network so narrow has as few parameters as the ticket"
+            journal.tell("warning", seed=seed, round=number, message=message)
+    told = _announce(lab, journal, seed, number, mask, entries, list(group))
+    arms = train(group, lab.plan(seed), lab.module, texts, told.epoch, told.trained, journal.stop_asked)
+    tracks = {
+        arm: Track(group[arm].mask, trained.weights)
+        for arm, trained in arms.items()
+        if arm in before.tracks and not isinstance(trained, Diverged)
+    }
+    if "ticket" not in tracks:
+        return None
+    standing = Standing(number, tracks)
+    journal.keep_round(seed, standing)
+    return standing
+
+
+def prune(
+    lab: Laboratory,
+    journal: Journal,
+    texts: Texts,
+    track: Track,
+    rewind: Rewind,
+    entries: Mask,
+    criterion: str,
+    drawn: int,
+) -> Mask:
+    """The next mask of a track, by a criterion."""
+    schedule = lab.spec.schedule
+    rates = {name: schedule.rate_of(name, lab.kinds[name]) for name in track.mask}
+
+    def remove(scores: Weights, mask: Mask, share: float) -> Mask:
+        return masks.prune(scores, mask, {name: rates[name] * share for name in mask}, schedule.scope)
+
+    score = catalog.load(catalog.CRITERIA[criterion].score)
+    evidence = Evidence(
+        trained=track.trained,
+        rewound=rewind.weights,
+        mask=track.mask,
+        whole={name: entries[name] for name in track.mask},
+        module=lab.module,
+        train=texts.train,
+        batch_size=lab.spec.training.batch_size,
+        prune=lambda scores, mask, rate: remove(scores, mask, rate / schedule.rate),
+        rate=schedule.rate,
+        seed=drawn,
+        stop=journal.stop_asked,
+    )
+    return remove(score(evidence), track.mask, 1.0)
+
+
+def _rewound(lab: Laboratory, journal: Journal, texts: Texts, seed: int, initial: Weights) -> Rewind | None:
+    """The rewind point of a seed that an earlier engine began; None where its weights cannot be read any more."""
+    step = rewind_step(lab, texts)
+    weights = initial if step == 0 else journal.rewound(seed)
+    return None if weights is None else Rewind(weights, step or 0)
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """Tells what becomes of the networks of one round."""
+
+    journal: Journal
+    seed: int
+    number: int
+    sparsity: float
+    epochs: int
+
+    def epoch(self, epoch: Epoch) -> None:
+        self.journal.tell(
             "epoch",
-            seed=seed,
-            round=number,
+            seed=self.seed,
+            round=self.number,
             arm=epoch.arm,
-            sparsity=counts["sparsity"],
+            sparsity=self.sparsity,
             epoch=epoch.number,
-            epochs=lab.spec.training.epochs,
+            epochs=self.epochs,
             train_loss=epoch.train_loss,
             valid_accuracy=epoch.valid.accuracy,
             valid_loss=epoch.valid.loss,
             seconds=epoch.seconds,
         )
 
-    def on_trained(arm: str, trained: Trained | Diverged) -> None:
-        journal.tell("trained", seed=seed, round=number, arm=arm, sparsity=counts["sparsity"], **_numbers(trained))
+    def trained(self, arm: str, trained: Trained | Diverged) -> None:
+        where: dict[str, Any] = {"seed": self.seed, "round": self.number}
+        self.journal.tell("trained", **where, arm=arm, sparsity=self.sparsity, **_numbers(trained))
         if isinstance(trained, Diverged):
             message = f"{arm} diverged in epoch {trained.epoch}; try a lower training.learning_rate"
-            journal.tell("warning", seed=seed, round=number, message=message)
-
-    plan = Plan(**lab.spec.training.model_dump(), seed=seed)
-    arms = train(group, plan, lab.module, texts, on_epoch, on_trained, journal.stop_asked)
-    leader = arms["ticket" if number else "dense"]
-    if isinstance(leader, Diverged):
-        return None
-    standing = Standing(number, mask, leader.weights)
-    journal.keep_round(seed, standing)
-    return standing
+            self.journal.tell("warning", **where, message=message)
 
 
-def _prunable(lab: Laboratory, kind: str) -> bool:
-    return kind in lab.spec.schedule.prunable
+def _announce(
+    lab: Laboratory, journal: Journal, seed: int, number: int, mask: Mask, entries: Mask, arms: list[str]
+) -> _Teller:
+    """Tell that a round begins, and of layers that its mask empties."""
+    counts = count(mask, entries, lab.kinds)
+    journal.tell("round_started", seed=seed, round=number, arms=arms, **counts)
+    for layer, density in counts["layers"].items():
+        if density == 0:
+            journal.tell("warning", seed=seed, round=number, message=f"layer {layer} is emptied by pruning")
+    return _Teller(journal, seed, number, counts["sparsity"], lab.spec.training.epochs)
 
 
 def count(mask: Mask, entries: Mask, kinds: dict[str, str]) -> dict[str, Any]:

@@ -26,6 +26,13 @@ def data_root() -> Path:
     return _home("XDG_CACHE_HOME", ".cache") / "lth" / "data"
 
 
+def schedules_root() -> Path:
+    """One's own schedules, a TOML file each: `LTH_SCHEDULES`, else `~/.config/lth/schedules`."""
+    if given := os.environ.get("LTH_SCHEDULES"):
+        return Path(given).expanduser().absolute()
+    return _home("XDG_CONFIG_HOME", ".config") / "lth" / "schedules"
+
+
 def encoded_root() -> Path:
     """Encoded datasets: beside the datasets, or in the user's cache where that folder cannot be written."""
     return _beside_data(".encoded")

@@ -4,10 +4,11 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,10 +17,11 @@ from pydantic import (
     ValidationError,
     create_model,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 
-from engine import catalog, defaults
+from engine import catalog, defaults, schedules, steps
 from engine.errors import BadInput, unknown
 
 VERSION = 1
@@ -74,26 +76,48 @@ class DataSpec(_Strict):
     )
 
 
+def _factors(value: Any) -> Any:
+    """`--set schedule.factors=head:0.5,embedding:2` arrives as one string."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition(":") for part in value.split(",") if part.strip() not in ("", "none")]
+    return {name.strip(): factor.strip() for name, _, factor in pairs}
+
+
 class ScheduleSpec(_Strict):
     name: str
     criterion: str = Field(description=f"what is unimportant: {', '.join(catalog.CRITERIA)}")
     scope: Literal["layerwise", "global"] = Field(description="rank weights inside each layer, or all together")
     rate: _Rate = Field(description="share of the surviving weights pruned each round")
     rounds: int = Field(ge=0, le=1000, description="pruning rounds after the dense one; 0 trains that alone")
-    rewind: Literal["init"] = Field(description="the step of dense training whose weights a ticket starts from")
-    prunable: Annotated[tuple[_Kind, ...], BeforeValidator(_listed)] = Field(
-        min_length=1, description="kinds of parameters that may be pruned"
+    rewind: Annotated[str, AfterValidator(steps.check)] = Field(
+        description="the step of dense training whose weights a ticket starts from: init, 500it, 1ep, or end"
     )
+    retrain: Literal["rewind", "lr-rewind", "finetune"] = Field(
+        "rewind", description="what a ticket trains from: rewound weights, or trained ones (lr-rewind, finetune)"
+    )
+    prunable: Annotated[tuple[_Kind, ...], BeforeValidator(_listed)] = Field(
+        min_length=1, description="kinds of parameters that may be pruned: embedding, encoder, head, bias"
+    )
+    factors: Annotated[dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(_factors)] = Field(
+        {}, description="multiplies the rate for a kind or a layer: head:0.5,embedding.weight:2"
+    )
+
+    def rate_of(self, layer: str, kind: str) -> float:
+        """The share that a round prunes of a layer; what is said of the layer goes before what is said of its kind."""
+        return self.rate * self.factors.get(layer, self.factors.get(kind, 1.0))
 
 
 class TrainingSpec(_Strict):
     epochs: int = Field(6, ge=1, le=10_000, description="passes over the training texts in each training")
     batch_size: int = Field(32, ge=1, le=65_536, description="texts a step")
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="of Adam")
+    optimizer: Literal["adam", "sgd"] = Field("adam", description="adam, or sgd with training.momentum")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="of the optimizer")
     lr_schedule: Literal["constant", "linear"] = Field("constant", description="linear falls to 0 over one training")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps over which the learning rate first rises")
     max_norm: float = Field(0.0, ge=0, description="gradients are scaled down to this norm; 0 leaves them as they are")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled (AdamW); 0 is plain Adam")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled in adam (AdamW); 0 is plain Adam")
     patience: int = Field(
         0, ge=0, description="stop after so many epochs without a better validation accuracy; 0 never"
     )
@@ -143,10 +167,22 @@ class RunSpec(_Strict):
 
     @field_validator("schedule")
     @classmethod
-    def _schedule(cls, value: ScheduleSpec) -> ScheduleSpec:
+    def check_schedule(cls, value: ScheduleSpec) -> ScheduleSpec:
+        """What no field of a schedule can tell alone. Raises BadInput."""
         catalog.card("schedule.criterion", catalog.CRITERIA, value.criterion)
         if len(set(value.prunable)) < len(value.prunable):
             raise BadInput(f"schedule.prunable: {', '.join(value.prunable)} names a kind twice; name each once.")
+        if value.factors and value.scope == "global":
+            raise BadInput(
+                "schedule.factors: given, but a global scope ranks all layers together at one rate; "
+                "leave them out, or set schedule.scope=layerwise."
+            )
+        for name, factor in value.factors.items():
+            if value.rate * factor >= 1:
+                raise BadInput(
+                    f"schedule.factors: {name}:{factor:g} given, which times the rate {value.rate:g} prunes all of it; "
+                    f"give a factor below {1 / value.rate:g}."
+                )
         return value
 
     @field_validator("arms")
@@ -165,6 +201,18 @@ class RunSpec(_Strict):
             raise BadInput(f"seeds: {', '.join(map(str, value))} names a seed twice; name each once.")
         return value
 
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        criterion = catalog.CRITERIA[self.schedule.criterion]
+        if criterion.models is not None and self.model.name not in criterion.models:
+            raise BadInput(
+                f"schedule.criterion: {criterion.name} given, but it cannot score {self.model.name}, whose gates or "
+                f"softmax do not scale; use it with {', '.join(criterion.models)}, or give another criterion."
+            )
+        if self.schedule.rewind.endswith("ep"):
+            steps.within(self.schedule.rewind, self.training.epochs, 1)
+        return self
+
     @property
     def trainings(self) -> int:
         """How many networks the run trains."""
@@ -172,7 +220,20 @@ class RunSpec(_Strict):
 
     def sparsity(self, round_number: int) -> float:
         """The sparsity that a round of this run aims at."""
-        return catalog.sparsity(self.schedule.rate, round_number)
+        return schedules.sparsity(self.schedule.rate, round_number)
+
+
+def remarks(spec: RunSpec) -> list[str]:
+    """What whoever asked for this run should know of it, a sentence each; no reason not to run it."""
+    said = []
+    trained_on = {spec.schedule.retrain, *spec.arms} & {"finetune", "lr-rewind"}
+    if spec.training.lr_schedule == "constant" and len(trained_on) == 2 and not spec.training.warmup:
+        said.append("finetune and lr-rewind coincide, since the learning rate is constant")
+    if spec.schedule.retrain in spec.arms:
+        said.append(f"the arm {spec.schedule.retrain} repeats the ticket, which this schedule retrains so")
+    if spec.schedule.rewind == steps.END and spec.schedule.retrain == "rewind":
+        said.append("rewinding to the end is no rewinding: tickets start from the dense network's trained weights")
+    return said
 
 
 @cache
@@ -213,7 +274,7 @@ def settable(model: str) -> dict[str, tuple[str, str]]:
     usual = defaults.of(model, defaults.ANY)
     return {
         path: (
-            "by schedule" if field.is_required() else _worded(usual.get(path, field.default)),
+            "by schedule" if path.startswith("schedule.") else _worded(usual.get(path, field.default)),
             field.description or "",
         )
         for path, field in _fields(model).items()
@@ -270,7 +331,7 @@ def compose(
     """
     _settings(model)
     data = _named(dataset)
-    chosen = catalog.card("schedule", catalog.SCHEDULES, schedule)
+    chosen = schedules.find(schedule)
     if isinstance(seeds, int):
         if not 1 <= seeds <= 1000:
             raise BadInput(f"seeds: {seeds} given; give a number from 1 to 1000.")
@@ -279,13 +340,8 @@ def compose(
         "model": {"name": model},
         "data": data,
         "schedule": {
-            "name": schedule,
-            "criterion": chosen.criterion,
-            "scope": chosen.scope,
-            "rate": chosen.rate,
-            "rounds": chosen.rounds,
-            "rewind": chosen.rewind,
-            "prunable": chosen.prunable or catalog.MODELS[model].prunable,
+            **{name: getattr(chosen, name) for name in ScheduleSpec.model_fields},
+            "prunable": catalog.MODELS[model].prunable if chosen.prunable is None else chosen.prunable,
         },
         "training": {},
         "verdict": {},
@@ -324,6 +380,18 @@ def _named(dataset: str) -> dict[str, Any]:
         return {"name": catalog.card("dataset", catalog.DATASETS, dataset).name}
     name = re.sub(r"[^A-Za-z0-9_]+", "_", stem.rpartition(".")[0] or stem).strip("_")[:32]
     return {"name": name or "own", "file": str(path.absolute())}
+
+
+def check_schedule(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """The values of a schedule's card as a spec has them; `prunable` may be None, the model's own. BadInput."""
+    any_kind = values | {"name": "own", "prunable": ["encoder"] if values["prunable"] is None else values["prunable"]}
+    try:
+        found = RunSpec.check_schedule(ScheduleSpec.model_validate(any_kind)).model_dump(exclude={"name"})
+    except ValidationError as error:
+        raise BadInput(f"{where}: {sentence(error)}") from None
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+    return found | {"prunable": values["prunable"] and found["prunable"]}
 
 
 def _validated(tree: Any, where: str = "") -> RunSpec:

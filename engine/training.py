@@ -4,7 +4,7 @@ The group is the arms of a round. They are trained one after another here; nobod
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -26,15 +26,25 @@ _EVALUATION_BATCH = 256
 
 @dataclass(frozen=True)
 class Start:
-    """Where an arm starts: weights, and the entries that live (layers without a mask live whole)."""
+    """Where an arm starts: weights, and the entries that live (layers without a mask live whole).
+
+    It trains from step `begin` of the plan to its last, or from step 0 at the plan's `final` learning rate; in
+    `module` where its network has another shape than the group's.
+    """
 
     weights: Weights
     mask: Mask
+    begin: int = 0
+    final: bool = False
+    module: nn.Module | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How every network of a group is trained. Data order and dropout follow from `seed` and the epoch alone."""
+    """How every network of a group is trained. Data order and dropout follow from `seed`, epoch and step alone.
+
+    A `copy` above 0 has another order and dropout: stability asks what they matter.
+    """
 
     epochs: int
     batch_size: int
@@ -45,6 +55,13 @@ class Plan:
     max_norm: float
     patience: int
     seed: int
+    optimizer: str = "adam"
+    momentum: float = 0.0
+    copy: int = 0
+
+    def noise(self, purpose: str, *parts: int) -> int:
+        """A seed for one purpose of this training."""
+        return derive(self.seed, purpose, *parts, *((f"copy {self.copy}",) if self.copy else ()))
 
 
 @dataclass(frozen=True)
@@ -67,13 +84,17 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network at its best validation epoch. `test` was read once, after that epoch was chosen."""
+    """A trained network at its best validation epoch. `test` was read once, after that epoch was chosen.
+
+    `passed` are the weights before step `keep`, where those were asked for and the training came so far.
+    """
 
     weights: Weights
     best_epoch: int
     valid: Metrics
     test: Metrics
     seconds: float
+    passed: Weights | None = None
 
 
 @dataclass(frozen=True)
@@ -103,11 +124,12 @@ def train(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_trained: Callable[[str, Trained | Diverged], None] = lambda arm, trained: None,
     stop: Callable[[], bool] = lambda: False,
+    keep: int | None = None,
 ) -> dict[str, Trained | Diverged]:
     """Train each arm of `group` in `module` (overwritten). Raises Stopped within a step of `stop()` becoming true."""
     results: dict[str, Trained | Diverged] = {}
     for arm, start in group.items():
-        results[arm] = _train_one(arm, start, plan, module, texts, on_epoch, stop)
+        results[arm] = _train_one(arm, start, plan, start.module or module, texts, on_epoch, stop, keep)
         on_trained(arm, results[arm])
     return results
 
@@ -120,42 +142,20 @@ def _train_one(
     texts: Texts,
     on_epoch: Callable[[Epoch], None],
     stop: Callable[[], bool],
+    keep: int | None,
 ) -> Trained | Diverged:
     began = perf_counter()
-    device = texts.train.tokens.device
-    parameters = dict(module.named_parameters())
-    _load(parameters, start.weights)
-    masked = [parameters[name] for name in start.mask]
-    masks = [kept.to(device, parameters[name].dtype) for name, kept in start.mask.items()]
-    _mask(masked, masks)
-    trained = [weight for weight in parameters.values() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(_groups(trained, plan.weight_decay), lr=plan.learning_rate, fused=True)
-    steps = plan.epochs * math.ceil(len(texts.train) / plan.batch_size)
-    step = 0
+    run = _Running(start, plan, module, texts.train)
+    passed: Weights | None = None
     best: tuple[int, Metrics, Weights] | None = None
-    for epoch in range(1, plan.epochs + 1):
+    for epoch in range(start.begin // run.steps_an_epoch + 1, plan.epochs + 1):
         epoch_began = perf_counter()
-        dropout = torch.Generator(device).manual_seed(derive(plan.seed, "dropout", epoch))
-        torch.manual_seed(derive(plan.seed, "dropout", epoch))  # transformers' networks draw from torch's own generator
-        total = torch.zeros((), device=device)
-        module.train()
-        for batch in shuffled(texts.train, plan.batch_size, derive(plan.seed, "order", epoch)):
+        for _ in run.epoch(epoch):
             if stop():
                 raise Stopped
-            for parameters_ in optimizer.param_groups:
-                parameters_["lr"] = learning_rate(plan, step, steps)
-            optimizer.zero_grad(set_to_none=True)
-            loss = F.cross_entropy(module(batch.tokens, batch.lengths, dropout), batch.labels)
-            loss.backward()
-            # Both, always: the first keeps pruned weights out of the moments, the second keeps them at 0.0.
-            _mask_gradients(masked, masks)
-            if plan.max_norm:
-                nn.utils.clip_grad_norm_(trained, plan.max_norm, foreach=True)
-            optimizer.step()
-            _mask(masked, masks)
-            total += loss.detach() * len(batch.labels)
-            step += 1
-        train_loss = total.item() / len(texts.train)
+            if run.step == keep:
+                passed = network.weights(module)
+        train_loss = run.loss()
         valid = evaluate(module, texts.valid, stop)
         if not (math.isfinite(train_loss) and math.isfinite(valid.loss)):
             return Diverged(epoch, perf_counter() - began)
@@ -165,12 +165,92 @@ def _train_one(
             best = epoch, valid, network.weights(module)
         elif plan.patience and epoch - best[0] >= plan.patience:
             break
-    assert best is not None  # epochs >= 1
+    assert best is not None, "a training begins before its last step"
     best_epoch, valid, weights = best
     if best_epoch != epoch:
-        _load(parameters, weights)
+        _load(run.parameters, weights)
     test = evaluate(module, texts.test, stop)
-    return Trained(weights, best_epoch, valid, test, perf_counter() - began)
+    return Trained(weights, best_epoch, valid, test, perf_counter() - began, passed)
+
+
+def weights_at(
+    step: int, start: Start, plan: Plan, module: nn.Module, texts: Texts, stop: Callable[[], bool] = lambda: False
+) -> Weights:
+    """The weights that a training passes before its step `step`: exactly those that `train` keeps there."""
+    run = _Running(start, plan, module, texts.train)
+    for epoch in range(start.begin // run.steps_an_epoch + 1, plan.epochs + 1):
+        for _ in run.epoch(epoch):
+            if stop():
+                raise Stopped
+            if run.step == step:
+                return network.weights(module)
+    raise AssertionError("a rewind point lies inside the training")
+
+
+class _Running:
+    """One network in training: its optimizer, its mask, and the step it is at."""
+
+    def __init__(self, start: Start, plan: Plan, module: nn.Module, texts: Part):
+        self.plan, self.module, self.texts = plan, module, texts
+        self.device = texts.tokens.device
+        self.parameters = dict(module.named_parameters())
+        _load(self.parameters, start.weights)
+        self.masked = [self.parameters[name] for name in start.mask]
+        self.masks = [kept.to(self.device, self.parameters[name].dtype) for name, kept in start.mask.items()]
+        _mask(self.masked, self.masks)
+        self.trained = [weight for weight in self.parameters.values() if weight.requires_grad]
+        self.optimizer = _optimizer(self.trained, plan)
+        self.steps_an_epoch = math.ceil(len(texts) / plan.batch_size)
+        self.steps = plan.epochs * self.steps_an_epoch
+        self.step = start.begin
+        self.fixed = final_rate(plan, self.steps_an_epoch) if start.final else None
+        self.dropout = torch.Generator(self.device)
+        self.total, self.seen = torch.zeros((), device=self.device), 0
+
+    def epoch(self, epoch: int) -> Iterator[None]:
+        """Train to the end of this epoch, the first of which may have begun; yields before each step."""
+        plan, module = self.plan, self.module
+        skip = self.step - (epoch - 1) * self.steps_an_epoch
+        self.total.zero_()
+        self.seen = 0
+        module.train()
+        for batch in shuffled(self.texts, plan.batch_size, plan.noise("order", epoch), skip):
+            yield
+            self._reseed(plan.noise("dropout", epoch, self.step))
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(plan, self.step, self.steps) if self.fixed is None else self.fixed
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = F.cross_entropy(module(batch.tokens, batch.lengths, self.dropout), batch.labels)
+            loss.backward()
+            # Both, always: the first keeps pruned weights out of the moments, the second keeps them at 0.0.
+            _mask_gradients(self.masked, self.masks)
+            if plan.max_norm:
+                nn.utils.clip_grad_norm_(self.trained, plan.max_norm, foreach=True)
+            self.optimizer.step()
+            _mask(self.masked, self.masks)
+            self.total += loss.detach() * len(batch.labels)
+            self.seen += len(batch.labels)
+            self.step += 1
+
+    def loss(self) -> float:
+        """Mean cross-entropy of the texts that the last epoch trained on, in nats."""
+        return self.total.item() / self.seen
+
+    def _reseed(self, seed: int) -> None:
+        """A step's dropout follows from that step alone, so that a training may begin in the middle of an epoch."""
+        self.dropout.manual_seed(seed)
+        # transformers' networks draw from the generators that torch keeps itself
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)
+
+
+def _optimizer(weights: list[nn.Parameter], plan: Plan) -> torch.optim.Optimizer:
+    groups = _groups(weights, plan.weight_decay)
+    if plan.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=plan.momentum, fused=True)
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
 
 
 def _groups(weights: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
@@ -187,6 +267,16 @@ def learning_rate(plan: Plan, step: int, steps: int) -> float:
     if step < rising:
         return plan.learning_rate * (step + 1) / rising
     return plan.learning_rate * ((steps - step) / (steps - rising) if plan.lr_schedule == "linear" else 1)
+
+
+def final_rate(plan: Plan, steps_an_epoch: int) -> float:
+    """The final learning rate, at which fine-tuning goes on: the mean over the last epoch.
+
+    Of a rate that stays constant to the end it is that rate. One that falls to 0 in its last step would leave nothing
+    to train at, so what Renda et al. (2020) call final is read off its last epoch.
+    """
+    steps = plan.epochs * steps_an_epoch
+    return math.fsum(learning_rate(plan, step, steps) for step in range(steps - steps_an_epoch, steps)) / steps_an_epoch
 
 
 @torch.no_grad()

@@ -53,8 +53,11 @@ def part(texts: Texts, device: str | torch.device = "cpu") -> Part:
     )
 
 
-def shuffled(part: Part, size: int, seed: int) -> Iterator[Batch]:
-    """One epoch: every text once, batches of similar length, texts and batches in an order `seed` alone decides."""
+def shuffled(part: Part, size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
+    """One epoch: every text once, batches of similar length, texts and batches in an order `seed` alone decides.
+
+    Without the first `skip` batches, which must leave at least one.
+    """
     random = np.random.Generator(np.random.PCG64(seed))
     order = random.permutation(len(part))
     pool = _POOL * size
@@ -63,7 +66,7 @@ def shuffled(part: Part, size: int, seed: int) -> Iterator[Batch]:
         order[start : start + pool] = texts[np.argsort(part.host_lengths[texts], kind="stable")]
     batches = np.arange(0, len(order), size)
     random.shuffle(batches)
-    return _gather(part, [order[start : start + size] for start in batches])
+    return _gather(part, [order[start : start + size] for start in batches[skip:]])
 
 
 def by_length(part: Part, size: int) -> Iterator[Batch]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import reference, stats
 from engine.errors import BadInput, Stopped
-from engine.lottery import Standing
+from engine.lottery import Dense, Standing, Track
 from engine.pruning.mask import Weights
 from engine.record import checkpoint, events, rundir, summary
 from engine.spec import RunSpec
@@ -125,10 +125,24 @@ class RunJournal:
             return None
         if found is None:
             return None
-        number, mask, trained = found
+        number, tracks = found
         self.trainings_done += 1 + number * len(self._spec.arms)
         self._update(progress=self._progress())
-        return Standing(number, mask, trained)
+        return Standing(number, {arm: Track(*track) for arm, track in tracks.items()})
+
+    def rewound(self, seed: int) -> Weights | None:
+        """The weights of the rewind point that an earlier engine kept; damaged ones are told."""
+        try:
+            return checkpoint.load_rewind(self.run, seed)
+        except checkpoint.Damaged as error:
+            self.tell("warning", seed=seed, message=f"seed {seed} begins again: {error}")
+            return None
+
+    def recall(self, seed: int, step: int | None) -> Dense | None:
+        return None
+
+    def share(self, seed: int, step: int | None, dense: Dense) -> None:
+        pass
 
     def keep_rewind(self, seed: int, weights: Weights) -> None:
         """The weights that this seed's tickets start from."""
@@ -138,7 +152,8 @@ class RunJournal:
         """Mask, then the event, then the checkpoint: a kill in between redoes the round, to the same numbers."""
         checkpoint.save_mask(self.run, seed, standing.number, standing.mask)
         self.tell("round_finished", seed=seed, round=standing.number)
-        checkpoint.save_standing(self.run, seed, standing.number, standing.mask, standing.trained)
+        tracks = {arm: (track.mask, track.trained) for arm, track in standing.tracks.items()}
+        checkpoint.save_standing(self.run, seed, standing.number, tracks)
         self.tell("checkpoint", seed=seed, round=standing.number)
         self._update(best=stats.best(summary.show(self.run)["rounds"], self._spec.verdict.margin))
 

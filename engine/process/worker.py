@@ -147,6 +147,8 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         vectors=network.covered(template),
         note="; ".join(filter(None, _notes(encoded, template))),
     )
+    for remark in specs.remarks(spec):
+        journal.tell("warning", message=remark)
     experiment(Laboratory(spec, module, template, texts, refer), journal)
     journal.finished()
 

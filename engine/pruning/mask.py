@@ -4,6 +4,8 @@ A mask is a dict of boolean tensors, one a prunable layer. `support` has the sam
 parameters at all: the embedding's padding row is none.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -19,18 +21,22 @@ def support(weights: Weights, padding: tuple[str, int] | None = ("embedding.weig
     return entries
 
 
-def prune(scores: Weights, mask: Mask, rate: float, scope: str) -> Mask:
+def prune(scores: Weights, mask: Mask, rate: float | Mapping[str, float], scope: str) -> Mask:
     """Remove exactly `round(rate * alive)` of the kept entries, those of lowest score.
 
-    `scope` "layerwise" counts and ranks inside each layer, "global" over all of them together. Of equal scores
-    the earlier entry goes first (layers in their order, entries row by row), so ties never prune more.
-    Returns a new mask; entries once pruned stay pruned.
+    `scope` "layerwise" counts and ranks inside each layer, each at its own rate where `rate` maps them; "global" over
+    all of them together, at one rate. Of equal scores the earlier entry goes first (layers in their order, entries row
+    by row), so ties never prune more. Returns a new mask; entries once pruned stay pruned.
     """
+    rates = rate if isinstance(rate, Mapping) else dict.fromkeys(mask, rate)
     if scope == "layerwise":
-        return {name: _without_lowest(scores[name][kept], kept, rate) for name, kept in mask.items()}
+        return {name: _without_lowest(scores[name][kept], kept, rates[name]) for name, kept in mask.items()}
+    shared = {rates[name] for name in mask}
+    if len(shared) > 1:
+        raise ValueError("a global scope ranks all layers together at one rate")
     alive = torch.cat([scores[name][kept] for name, kept in mask.items()])
     every = torch.cat([kept.reshape(-1) for kept in mask.values()])
-    kept = _without_lowest(alive, every, rate)
+    kept = _without_lowest(alive, every, shared.pop())
     parts = kept.split([layer.numel() for layer in mask.values()])
     return {name: part.view_as(layer) for (name, layer), part in zip(mask.items(), parts, strict=True)}
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.record.rundir import write_atomically
 
 _MASK = "mask:"
+_ARM = "|"  # stands between an arm and a layer's name; neither holds one
 
 
 class Damaged(Exception):
@@ -40,25 +41,44 @@ def load_mask(run: Path, seed: int, number: int) -> dict[str, Tensor]:
     return _unpack(packed, metadata)
 
 
-def save_standing(run: Path, seed: int, number: int, mask: dict[str, Tensor], trained: dict[str, Tensor]) -> None:
-    """What the next round of this seed needs: the last round's number, mask and trained weights."""
-    packed, shapes = _pack(mask)
-    tensors = _contiguous(trained) | {_MASK + name: layer for name, layer in packed.items()}
-    write_atomically(_standing(run, seed), save(tensors, {"round": str(number), "shapes": shapes}))
+Track = tuple[dict[str, Tensor], dict[str, Tensor]]  # an arm's mask, and the weights it trained to under it
 
 
-def load_standing(run: Path, seed: int) -> tuple[int, dict[str, Tensor], dict[str, Tensor]] | None:
-    """(round, mask, trained weights), or None where the seed has no finished round. Raises Damaged."""
+def save_standing(run: Path, seed: int, number: int, tracks: dict[str, Track]) -> None:
+    """What the next round of this seed needs: the last round's number, and each track. The ticket's bears no name."""
+    tensors: dict[str, Tensor] = {}
+    shapes = {}
+    for arm, (mask, trained) in tracks.items():
+        packed, shapes[arm] = _pack(mask)
+        tensors |= {_named(arm, _MASK + name): layer for name, layer in packed.items()}
+        tensors |= {_named(arm, name): layer for name, layer in _contiguous(trained).items()}
+    metadata = {_named(arm, "shapes"): told for arm, told in shapes.items()}
+    arms = orjson.dumps(list(tracks)).decode()
+    write_atomically(_standing(run, seed), save(tensors, {"round": str(number), "arms": arms, **metadata}))
+
+
+def load_standing(run: Path, seed: int) -> tuple[int, dict[str, Track]] | None:
+    """(round, tracks by arm), or None where the seed has no finished round. Raises Damaged."""
     if not _standing(run, seed).exists():
         return None
     tensors, metadata = _read(_standing(run, seed))
-    packed = {name.removeprefix(_MASK): layer for name, layer in tensors.items() if name.startswith(_MASK)}
-    trained = {name: weight for name, weight in tensors.items() if not name.startswith(_MASK)}
     try:
-        number = int(metadata["round"])
-    except (KeyError, ValueError):
-        raise Damaged(f"{_standing(run, seed)} does not say which round it holds") from None
-    return number, _unpack(packed, metadata), trained
+        number, arms = int(metadata["round"]), orjson.loads(metadata.get("arms", '["ticket"]'))
+        tracks = {arm: _track(tensors, metadata, arm) for arm in arms}
+    except (KeyError, ValueError, TypeError):
+        raise Damaged(f"{_standing(run, seed)} does not say what it holds") from None
+    return number, tracks
+
+
+def _track(tensors: dict[str, Tensor], metadata: dict[str, str], arm: str) -> Track:
+    own = {name.rpartition(_ARM)[2]: t for name, t in tensors.items() if (name.rpartition(_ARM)[0] or "ticket") == arm}
+    packed = {name.removeprefix(_MASK): layer for name, layer in own.items() if name.startswith(_MASK)}
+    trained = {name: weight for name, weight in own.items() if not name.startswith(_MASK)}
+    return _unpack(packed, {"shapes": metadata[_named(arm, "shapes")]}), trained
+
+
+def _named(arm: str, name: str) -> str:
+    return name if arm == "ticket" else f"{arm}{_ARM}{name}"
 
 
 def _rewind(run: Path, seed: int) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from engine import catalog, defaults
+from engine import schedules as catalog_schedules
 from engine.data.cards import bring
 from lth_tui import output
 
@@ -77,27 +78,48 @@ def datasets(json: output.Json = False) -> None:
 
 
 def schedules(ctx: typer.Context, json: output.Json = False) -> None:
-    """The pruning schedules; `lth schedules show NAME` draws one."""
+    """The pruning schedules; `lth schedules show NAME` draws one.
 
-    def told(row: dict[str, Any]) -> list[str]:
-        ladder = f"{row['rounds']} rounds at rate {row['rate']}, up to {100 * row['ladder'][-1]:.1f} % sparsity"
-        return [row["title"], f"{ladder}; rewinds to {row['rewind']}", row["citation"]]
-
+    Your own are TOML files in LTH_SCHEDULES (~/.config/lth/schedules) or anywhere, such as
+    base = "imp", rate = 0.3, rounds = 6, rewind = "1ep", factors = {head = 0.5}.
+    """
     if ctx.invoked_subcommand is None:
-        output.menu([_schedule(name) for name in catalog.SCHEDULES], told, json)
+        found, wrong = catalog_schedules.every()
+        output.menu([_schedule(card) for card in found.values()], _told_of_schedule, json)
+        for words in wrong:
+            output.say(words, "yellow")
+
+
+def _told_of_schedule(row: dict[str, Any]) -> list[str]:
+    rounds = "1 round" if row["rounds"] == 1 else f"{row['rounds']} rounds"
+    ladder = f"{rounds} at rate {row['rate']:g}, up to {100 * row['ladder'][-1]:.1f} % sparsity"
+    return [row["title"], f"{ladder}; {_how(row)}", row["citation"]]
+
+
+def _how(row: dict[str, Any]) -> str:
+    """Criterion, scope, what is pruned, and what is trained afterwards."""
+    factors = ", ".join(f"{name} at {factor:g} times the rate" for name, factor in row["factors"].items())
+    kinds = " + ".join(row["prunable"] or ["what the model's card names"])
+    again = {
+        "rewind": f"rewinds to {row['rewind']}",
+        "lr-rewind": "trains on from the trained weights, the learning rate begins anew",
+        "finetune": "trains on from the trained weights at the final learning rate",
+    }[row["retrain"]]
+    parts = [f"{row['criterion']}, {row['scope']}", f"prunes {kinds}", factors, again]
+    return "; ".join(filter(None, parts))
 
 
 def schedules_show(name: str, json: output.Json = False) -> None:
-    """Draw the ladder of sparsities a schedule visits."""
+    """Draw the ladder of sparsities a schedule visits; NAME may be a TOML file of your own."""
     from lth_tui import tables
 
-    row = _schedule(catalog.card("schedule", catalog.SCHEDULES, name).name)
+    row = _schedule(catalog_schedules.find(name))
     if json:
         return output.out(row)
     console = tables.out()
     console.print(tables.text(f"{row['name']}: {row['title']}", "bold"))
-    what = ", ".join(row["prunable"] or ["the kinds of layers that the model's card names"])
-    console.print(tables.text(f"{row['criterion']}, {row['scope']}, prunes {what}", tables.QUIET))
+    console.print(tables.text(_how(row), tables.QUIET))
+    console.print(tables.text(row["citation"], tables.QUIET))
     room = max(10, min(60, console.width - 24))
     for number, sparsity in enumerate(row["ladder"]):
         kept = round(room * (1 - sparsity))
@@ -106,10 +128,8 @@ def schedules_show(name: str, json: output.Json = False) -> None:
     return None
 
 
-def _schedule(name: str) -> dict[str, Any]:
-    card = catalog.SCHEDULES[name]
-    ladder = [catalog.sparsity(card.rate, number) for number in range(card.rounds + 1)]
-    return asdict(card) | {"prunable": card.prunable and list(card.prunable), "ladder": ladder}
+def _schedule(card: catalog.ScheduleCard) -> dict[str, Any]:
+    return asdict(card) | {"prunable": card.prunable and list(card.prunable), "ladder": catalog_schedules.ladder(card)}
 
 
 def arms(json: output.Json = False) -> None:

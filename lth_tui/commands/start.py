@@ -43,10 +43,17 @@ def run(
         str,
         typer.Option("--dataset", "-d", metavar="NAME", help="See `lth datasets`; or a csv, tsv, jsonl, parquet file."),
     ],
-    schedule: Annotated[str, typer.Option("--schedule", "-s", metavar="NAME", help="See `lth schedules`.")] = "imp",
+    schedule: Annotated[
+        str, typer.Option("--schedule", "-s", metavar="NAME", help="See `lth schedules`; or a TOML file of your own.")
+    ] = "imp",
     arm: Annotated[
         list[str] | None,
-        typer.Option("--arm", "-a", metavar="NAME", help="See `lth arms`; give it again for more.  [default: all]"),
+        typer.Option(
+            "--arm",
+            "-a",
+            metavar="NAME",
+            help="See `lth arms`; give it again for more.  [default: ticket, reinit, shuffle]",
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Replicates: seeds 0, 1, ...; a verdict needs 3.")] = 3,
     test_file: Annotated[
@@ -91,6 +98,7 @@ def resume(
 
 
 def _launch(spec: Any, detach: bool, json: bool) -> int:
+    from engine import spec as specs
     from engine.data import store
     from engine.places import runs_root
     from engine.process import launch
@@ -107,6 +115,8 @@ def _launch(spec: Any, detach: bool, json: bool) -> int:
         output.say("Nothing was started.")
         return output.INTERRUPTED
     training = tables.count(trainings, "training")
+    for remark in specs.remarks(spec):
+        output.say(f"Note: {remark}.", "yellow")
     output.say(f"{training} of at most {tables.count(epochs, 'epoch')}: {about}.", "bright_black")
     if note := store.validate(spec.data).note:
         output.say(f"{spec.data.name}: {plain.line(note)}.", "bright_black")

@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from engine import catalog
+from engine import catalog, schedules
 from engine.errors import BadInput
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _split(text: str) -> list[str]:
 def _command(choice: Choice, seeds: int, settings: dict[str, Any]) -> str:
     """The same run from a shell."""
     words = ["lth", "run", "-m", choice.model, "-d", choice.dataset, "-s", choice.schedule]
-    if set(choice.arms) != set(ARMS):
+    if set(choice.arms) | {"ticket"} != set(ARMS):
         words += [word for arm in choice.arms for word in ("-a", arm)]
     if seeds != DEFAULT_SEEDS:
         words += ["--seeds", str(seeds)]
@@ -152,7 +152,6 @@ def _command(choice: Choice, seeds: int, settings: dict[str, Any]) -> str:
     return shlex.join(words)
 
 
-def ladder_of(schedule: str) -> tuple[float, ...]:
-    """The sparsities a schedule visits by default."""
-    card = catalog.SCHEDULES[schedule]
-    return tuple(catalog.sparsity(card.rate, number) for number in range(1, card.rounds + 1))
+def ladder_of(card: catalog.ScheduleCard) -> tuple[float, ...]:
+    """The sparsities of its pruned rounds, by default."""
+    return schedules.ladder(card)[1:]

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
-from engine import catalog
+from engine import schedules
 from engine.record import events, rundir, summary
 from lth_tui import chart, plain
 from lth_tui.screens import words
@@ -117,7 +117,7 @@ def rows(look: Look, metric: str = "accuracy") -> list[RoundRow]:
     for number in sorted({*known, *range(planned + 1)}):
         one = known.get(number, {})
         results = one.get("arms", {})
-        aimed = None if rate is None else catalog.sparsity(rate, number)
+        aimed = None if rate is None else schedules.sparsity(rate, number)
         tone = "" if results else "dim"
         sparsity: Cell = [(words.sparsity(one.get("sparsity", aimed)), tone)]
         values = [_value(results.get(arm), number, arm, look, diverged, metric) for arm in ("dense", *arms)]

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Button, Footer, Input, Static
 
-from engine import catalog
+from engine import catalog, schedules
 from engine.data.cards import bring
 from lth_tui import plain
 from lth_tui.screens import choice as choices
@@ -78,7 +78,10 @@ class LaunchScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        for name, cards in (("model", catalog.MODELS), ("dataset", catalog.DATASETS), ("schedule", catalog.SCHEDULES)):
+        mine, wrong = schedules.every()
+        for words_ in wrong:
+            self.app.say(words_, "warning")
+        for name, cards in (("model", catalog.MODELS), ("dataset", catalog.DATASETS), ("schedule", mine)):
             self.table(name).show(list(cards.values()))
         self.table("arms").show(list(catalog.ARMS.values()))
         self.table("schedule").move_to_key("imp")

@@ -40,7 +40,7 @@ def dataset(card: catalog.DatasetCard, entry: dict[str, Any] | None) -> Row:
 
 
 def schedule(card: catalog.ScheduleCard) -> Row:
-    last = choice.ladder_of(card.name)[-1]
+    last = choice.ladder_of(card)[-1]
     return (card.name, [(f"to {100 * last:.0f} %", "dim")], [(card.title, "dim")])
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from engine import catalog, training
 from engine import spec as specs
 from engine.data.batches import Part, part, shuffled
-from engine.lottery import Laboratory, Standing, experiment
+from engine.lottery import Dense, Laboratory, Standing, experiment
 from engine.models import network
 from engine.pruning.mask import Weights
 from tests.bench import made
@@ -125,6 +125,15 @@ class Memory:
 
     def standing(self, seed: int) -> None:
         return None
+
+    def rewound(self, seed: int) -> None:
+        return None
+
+    def recall(self, seed: int, step: int | None) -> None:
+        return None
+
+    def share(self, seed: int, step: int | None, dense: Dense) -> None:
+        pass
 
     def keep_rewind(self, seed: int, weights: Weights) -> None:
         pass

@@ -103,7 +103,8 @@ def test_a_reference_from_the_cache_changes_no_number_of_the_networks(news):
 def test_a_finished_run_left_a_ticket_for_every_seed_and_round(finished):
     for seed in (0, 1, 2):
         rewind = checkpoint.load_rewind(finished, seed)
-        number, mask, trained = checkpoint.load_standing(finished, seed)
+        number, tracks = checkpoint.load_standing(finished, seed)
+        mask, trained = tracks["ticket"]
         assert number == 2
         last = checkpoint.load_mask(finished, seed, 2)
         assert list(last) == list(mask)
@@ -190,7 +191,8 @@ def test_killed_at_any_moment_it_is_orphaned_readable_and_goes_on_to_the_same_nu
     assert told == [0, 1, 2], "not again by an engine that goes on"
     for seed in (0, 1, 2):
         one, other = checkpoint.load_standing(finished, seed), checkpoint.load_standing(run, seed)
-        assert all((one[2][name] == other[2][name]).all() for name in one[2])
+        (_, one), (_, other) = one[1]["ticket"], other[1]["ticket"]
+        assert all((one[name] == other[name]).all() for name in one)
 
 
 def test_asked_to_stop_it_stops_within_a_step_and_says_so(news):

@@ -9,9 +9,10 @@ import torch
 
 from engine.data.batches import Part, part
 from engine.data.encoding import Texts as Encoded
-from engine.lottery import Laboratory, Standing, experiment
+from engine.lottery import Dense, Laboratory, Standing, experiment
 from engine.models import network
-from engine.pruning.mask import Weights
+from engine.pruning.criteria import Evidence, magnitude
+from engine.pruning.mask import Mask, Weights
 from engine.spec import RunSpec, compose
 from engine.training import Texts
 
@@ -54,6 +55,15 @@ class Memory:
         done = [number for s, number in self.rounds if s == seed]
         return self.rounds[seed, max(done)] if done else None
 
+    def rewound(self, seed: int) -> Weights | None:
+        return self.rewinds.get(seed)
+
+    def recall(self, seed: int, step: int | None) -> Dense | None:
+        return None
+
+    def share(self, seed: int, step: int | None, dense: Dense) -> None:
+        pass
+
     def keep_rewind(self, seed: int, weights: Weights) -> None:
         self.rewinds[seed] = weights
 
@@ -81,6 +91,12 @@ def small_spec(**changes: Any) -> RunSpec:
     seeds = changes.pop("seeds", 1)
     arms = changes.pop("arms", None)
     return compose("cnn", "ag_news", changes.pop("schedule", "imp"), arms, seeds, settings | changes)
+
+
+def by_magnitude(trained: Weights, mask: Mask) -> Weights:
+    """The scores of the criterion `magnitude`, which looks at nothing else."""
+    nothing: Any = None
+    return magnitude(Evidence(trained, nothing, mask, nothing, nothing, nothing, 0, nothing, 0.0, 0, nothing))
 
 
 def laboratory(spec: RunSpec, texts: Texts) -> Laboratory:

@@ -12,10 +12,9 @@ from engine.data.batches import by_length, part, shuffled
 from engine.errors import Stopped
 from engine.models import network
 from engine.pruning import mask as masks
-from engine.pruning.criteria import magnitude
 from engine.randomness import derive
 from engine.training import Diverged, Plan, Start, evaluate, learning_rate, train
-from tests.science.conftest import CLASSES, WORDS, encoded, small_spec
+from tests.science.conftest import CLASSES, WORDS, by_magnitude, encoded, small_spec
 
 PLAN = Plan(
     epochs=3,
@@ -44,24 +43,46 @@ def start(module) -> Start:
     weights = network.draw(module, 1)
     entries = masks.support(weights)
     prunable = {name: entries[name] for name, weight in weights.items() if weight.dim() > 1}
-    return Start(weights, masks.prune(magnitude(weights, prunable), prunable, 0.7, "layerwise"))
+    return Start(weights, masks.prune(by_magnitude(weights, prunable), prunable, 0.7, "layerwise"))
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-@pytest.mark.parametrize("schedule", ["constant", "linear"])
-def test_pruned_weights_stay_exactly_0(module, start, texts, decay, schedule):
-    weights = train({"ticket": start}, changed(weight_decay=decay, lr_schedule=schedule), module, texts)[
-        "ticket"
-    ].weights
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"optimizer": "adam"},
+        {"optimizer": "adam", "lr_schedule": "linear"},
+        {"optimizer": "adam", "weight_decay": 0.1},
+        {"optimizer": "adam", "weight_decay": 0.1, "max_norm": 0.5},
+        {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1},
+        {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1, "weight_decay": 0.01, "max_norm": 0.5},
+    ],
+    ids=lambda how: " ".join(map(str, how.values())),
+)
+def test_pruned_weights_stay_exactly_0(module, start, texts, how):
+    weights = train({"ticket": start}, changed(**how), module, texts)["ticket"].weights
     for name, kept in start.mask.items():
         assert not weights[name][~kept].any(), name
         assert (weights[name][kept] != start.weights[name][kept]).any(), f"{name} was not trained"
 
 
+def test_pruned_weights_have_no_part_in_the_norm_that_gradients_are_clipped_to(module, start, texts, monkeypatch):
+    from engine import training
+
+    seen = []
+
+    def clip(weights, norm, **_):
+        seen.append({name: weight.grad.clone() for name, weight in module.named_parameters()})
+
+    monkeypatch.setattr(training.nn.utils, "clip_grad_norm_", clip)
+    train({"ticket": start}, changed(max_norm=1.0, epochs=1), module, texts)
+    assert seen
+    assert not any(gradients[name][~kept].any() for gradients in seen for name, kept in start.mask.items())
+
+
 def test_a_mask_that_keeps_everything_trains_identically_to_dense(module, texts):
     weights = network.draw(module, 1)
     entries = masks.support(weights)
-    whole = masks.prune(magnitude(weights, entries), entries, 1e-9, "layerwise")
+    whole = masks.prune(by_magnitude(weights, entries), entries, 1e-9, "layerwise")
     results = train({"dense": Start(weights, {}), "ticket": Start(weights, whole)}, PLAN, module, texts)
     dense, ticket = results["dense"], results["ticket"]
     assert all(torch.equal(dense.weights[name], ticket.weights[name]) for name in weights)
@@ -95,18 +116,20 @@ def test_of_equal_epochs_the_earliest_is_kept(module, start, texts):
     assert result.best_epoch == 1
 
 
-def test_dropout_is_of_the_seed_and_the_epoch_and_the_same_in_every_arm(module, start, texts, monkeypatch):
+def test_dropout_is_of_the_seed_and_the_step_and_the_same_in_every_arm(module, start, texts, monkeypatch):
     seeds = []
     real = type(module).forward
 
     def forward(self, tokens, lengths, dropout=None):
-        if self.training and dropout.initial_seed() not in seeds[-1:]:
+        if self.training:
             seeds.append(dropout.initial_seed())
         return real(self, tokens, lengths, dropout)
 
     monkeypatch.setattr(type(module), "forward", forward)
     train({"a": start, "b": start}, PLAN, module, texts)
-    assert seeds == [derive(PLAN.seed, "dropout", epoch) for epoch in (1, 2, 3)] * 2
+    an_epoch = math.ceil(len(texts.train) / PLAN.batch_size)
+    expected = [derive(PLAN.seed, "dropout", step // an_epoch + 1, step) for step in range(3 * an_epoch)]
+    assert seeds == expected * 2
 
 
 def test_the_test_set_is_read_once_for_each_network(module, start, texts, monkeypatch):
