@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 from engine import catalog, defaults, schedules, steps
 from engine.errors import BadInput, unknown
+from engine.record import extensions
 
 VERSION = 1
 
@@ -452,7 +453,12 @@ def refuse_newer(tree: Any, path: Path) -> None:
         raise BadInput(f"spec: {path} has version {version}, this program reads up to {VERSION}; upgrade lth-tui.")
 
 
-def load(path: Path) -> RunSpec:
+def of_run(run: Path) -> RunSpec:
+    """The effective spec of a run directory: its spec.json and what `lth extend` added. BadInput like `load`."""
+    return load(run / "spec.json", extensions.read(run))
+
+
+def load(path: Path, added: list[dict[str, Any]] | None = None) -> RunSpec:
     """Read a `spec.json`. BadInput where it is missing, torn, of a newer version, or holds unknown keys."""
     try:
         tree = orjson.loads(path.read_bytes())
@@ -461,4 +467,4 @@ def load(path: Path) -> RunSpec:
     except (OSError, orjson.JSONDecodeError) as error:
         raise BadInput(f"spec: {path} cannot be read as JSON ({error}); restore it or remove the run.") from None
     refuse_newer(tree, path)
-    return _validated(tree, f"spec {path}: ")
+    return _validated(extensions.apply(tree, added or []) if isinstance(tree, dict) else tree, f"spec {path}: ")

@@ -13,7 +13,7 @@ from rich.table import Column
 from rich.text import Text
 
 from engine.process import launch
-from engine.record import events, rundir, summary
+from engine.record import events, extensions, rundir, summary
 from lth_tui import plain
 from lth_tui.tables import QUIET, duration, percent
 
@@ -96,7 +96,7 @@ def _display(run: Path, console: Console) -> Iterator[Callable[[], None]]:
         refresh_per_second=4,
         disable=not console.is_terminal,
     )
-    spec = rundir.read_json(run / "spec.json")
+    spec = extensions.spec(run)
     seeds, rounds = summary.seeds_of(spec), summary.rounds_of(spec) or 0
     told = _Told(console)
     with progress:

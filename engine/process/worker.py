@@ -110,7 +110,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
     from engine.lottery import Laboratory, experiment
     from engine.models import network
 
-    spec = specs.load(run / "spec.json")
+    spec = specs.of_run(run)
     # A resumed run goes on as it began, whatever this machine now offers: both change the last bits of its numbers.
     device = _device(journal.began_with.get("device") or spec.device)
     threads = spec.threads or journal.began_with.get("threads") or _cores()

@@ -51,7 +51,8 @@ def save_standing(run: Path, seed: int, number: int, tracks: dict[str, Track]) -
     for arm, (mask, trained) in tracks.items():
         packed, shapes[arm] = _pack(mask)
         tensors |= {_named(arm, _MASK + name): layer for name, layer in packed.items()}
-        tensors |= {_named(arm, name): layer for name, layer in _contiguous(trained).items()}
+        # In round 0 all tracks are one, which safetensors would refuse to write twice.
+        tensors |= {_named(arm, name): layer.clone() for name, layer in _contiguous(trained).items()}
     metadata = {_named(arm, "shapes"): told for arm, told in shapes.items()}
     arms = orjson.dumps(list(tracks)).decode()
     write_atomically(_standing(run, seed), save(tensors, {"round": str(number), "arms": arms, **metadata}))

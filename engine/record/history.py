@@ -19,7 +19,7 @@ from tinydb.storages import Storage
 from tinydb.table import Table
 
 from engine.errors import BadInput
-from engine.record import rundir, summary
+from engine.record import extensions, rundir, summary
 
 FILE = "history.json"
 FORMAT = 1
@@ -132,7 +132,7 @@ def summarise(run: Path) -> Summary:
     stamp = _stamp(run)  # before reading: a change in between must look stale
     status, spec, notes = (
         rundir.read_status(run),
-        rundir.read_json(f"{run}/spec.json"),
+        extensions.spec(run),
         rundir.read_json(f"{run}/notes.json"),
     )
     tags = notes.get("tags")

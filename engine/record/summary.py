@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.record import events, rundir
+from engine.record import events, extensions, rundir
 from engine.record.kinds import COUNTS, KINDS, MEANS, Event, is_arm, is_round, is_seed, sound
 
 Key = tuple[int, int, str]  # seed, round, arm: one trained network
@@ -82,8 +82,10 @@ def _take(snapshot: Snapshot, event: Event) -> None:
         snapshot.data = event
     elif kind == "run_finished":
         snapshot.finished, snapshot.cause = event, None
+    elif kind == "run_resumed":
+        snapshot.finished, snapshot.cause = {}, None  # an extended run has more to say than its verdict so far
     else:
-        snapshot.cause = event.get("cause")  # failed, or none any more once resumed
+        snapshot.cause = event["cause"]
 
 
 def curve(snapshot: Snapshot, seed: int, round_number: int, arm: str) -> list[Event]:
@@ -104,7 +106,7 @@ def show(run: Path) -> dict[str, Any]:
 
 def _shown(run: Path, snapshot: Snapshot, bad: int) -> dict[str, Any]:
     status = rundir.read_status(run)
-    spec = rundir.read_json(run / "spec.json")
+    spec = extensions.spec(run)
     return view(run, rundir.state(run, status), spec, snapshot, bad=bad, cause=status.get("cause"))
 
 

@@ -93,7 +93,29 @@ def resume(
         raise BadInput(f"run: {found.name} is finished; there is nothing to resume. `lth show {found.name}` shows it.")
     if state in rundir.ACTIVE:
         raise BadInput(f"run: {found.name} is {state}; follow it with `lth watch {found.name}`.")
-    specs.load(found / "spec.json")
+    specs.of_run(found)
+    raise typer.Exit(_start(found, detach, json))
+
+
+def extend(
+    run: output.Run,
+    seeds: Annotated[int | None, typer.Option(help="Replicates in all, those that are done among them.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Pruning rounds in all, those that are done among them.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once the engine works.")] = False,
+    json: output.Json = False,
+) -> None:
+    """Add seeds or rounds to a finished run. Nothing that is done is done again.
+
+    The verdict is then found anew; it is another look at the data, and is counted as one.
+    """
+    from engine.process import launch
+    from engine.record import extensions
+
+    found = output.find(run)
+    before, after = launch.extend(found, seeds, rounds)
+    output.say(_cost(after, after.trainings - before.trainings, "further training"), "bright_black")
+    looks = 1 + len(extensions.read(found))
+    output.say(f"Its verdict will be look {looks} at the data.", "bright_black")
     raise typer.Exit(_start(found, detach, json))
 
 
@@ -102,25 +124,33 @@ def _launch(spec: Any, detach: bool, json: bool) -> int:
     from engine.data import store
     from engine.places import runs_root
     from engine.process import launch
-    from engine.record import pace
     from lth_tui import tables
 
-    cost = pace.seconds_an_epoch(runs_root(), spec.model_dump(mode="json"))
-    trainings, epochs = spec.trainings, spec.training.epochs
-    about = "no estimate yet" if cost is None else f"about {tables.duration(cost * epochs * trainings)} on this machine"
+    cost = _cost(spec, spec.trainings)  # before there is a run that measured nothing yet
     try:
         with tables.words().status("Preparing", spinner="line") as status:
             made = launch.new_run(runs_root(), spec, lambda words: status.update(f"Preparing: {words} (once)"))
     except KeyboardInterrupt:
         output.say("Nothing was started.")
         return output.INTERRUPTED
-    training = tables.count(trainings, "training")
     for remark in specs.remarks(spec):
         output.say(f"Note: {remark}.", "yellow")
-    output.say(f"{training} of at most {tables.count(epochs, 'epoch')}: {about}.", "bright_black")
+    output.say(cost, "bright_black")
     if note := store.validate(spec.data).note:
         output.say(f"{spec.data.name}: {plain.line(note)}.", "bright_black")
     return _start(made, detach, json)
+
+
+def _cost(spec: Any, trainings: int, noun: str = "training") -> str:
+    """How many trainings, and how long they will take where this machine has measured such."""
+    from engine.places import runs_root
+    from engine.record import pace
+    from lth_tui import tables
+
+    seconds, epochs = pace.seconds_an_epoch(runs_root(), spec.model_dump(mode="json")), spec.training.epochs
+    known = seconds is not None
+    about = f"about {tables.duration(seconds * epochs * trainings)} on this machine" if known else "no estimate yet"
+    return f"{tables.count(trainings, noun)} of at most {tables.count(epochs, 'epoch')}: {about}."
 
 
 def _start(made: Path, detach: bool, json: bool) -> int:

@@ -6,7 +6,7 @@ from statistics import stdev
 from typing import Any
 
 from engine import schedules
-from engine.record import events, rundir, summary
+from engine.record import events, extensions, rundir, summary
 from lth_tui import chart, plain
 from lth_tui.screens import words
 from lth_tui.widgets.table import Cell, Column, Row
@@ -41,7 +41,7 @@ class Follower:
             return None
         self._seen = seen
         snapshot = self._snapshot or summary.Snapshot()
-        spec = rundir.read_json(self.run / "spec.json")
+        spec = extensions.spec(self.run)
         view = summary.view(self.run, state, spec, snapshot, bad=self._bad, cause=status.get("cause"))
         if trouble:
             view["warnings"] = [trouble, *view["warnings"]]
