@@ -34,13 +34,15 @@ class Setting:
 class ModelCard:
     """`reads` is what texts become: words of the dataset's own vocabulary, or the pieces of a checkpoint's tokenizer.
 
-    `size` counts its parameters from settings, words and classes; None where a checkpoint decides. `prunable` are the
-    kinds of layers that a schedule prunes where neither it nor the user says which.
+    `size` counts its parameters from settings, words and classes; None where a checkpoint decides. `narrow` gives the
+    settings of its widest narrower network that has at most so many, from settings, words, classes and parameters.
+    `prunable` are the kinds of layers that a schedule prunes where neither it nor the user says which.
     """
 
     name: str
     title: str
     build: str
+    narrow: str
     settings: tuple[Setting, ...]
     citation: str
     size: str | None = None
@@ -132,6 +134,7 @@ MODELS = _by_name(
         name="cnn",
         title="convolutional network over words, max-over-time pooling",
         build="engine.models.cnn:build",
+        narrow="engine.models.sizes:narrower_cnn",
         settings=_of_cnn(),
         citation="Kim 2014, Convolutional Neural Networks for Sentence Classification, EMNLP",
         size="engine.models.sizes:cnn",
@@ -140,6 +143,7 @@ MODELS = _by_name(
         name="cnn-2020",
         title="the 2020 study's CNN, trained as there",
         build="engine.models.cnn:build",
+        narrow="engine.models.sizes:narrower_cnn",
         settings=_of_cnn(),
         citation="Kim 2014, with the study's vocabulary, split, rates and epochs",
         size="engine.models.sizes:cnn",
@@ -148,6 +152,7 @@ MODELS = _by_name(
         name="rnn",
         title="Elman's recurrent network over words",
         build="engine.models.recurrent:build_rnn",
+        narrow="engine.models.sizes:narrower_rnn",
         settings=_of_recurrent(),
         citation="Elman 1990, Finding Structure in Time, Cognitive Science 14",
         size="engine.models.sizes:rnn",
@@ -156,6 +161,7 @@ MODELS = _by_name(
         name="lstm",
         title="long short-term memory over words",
         build="engine.models.recurrent:build_lstm",
+        narrow="engine.models.sizes:narrower_lstm",
         settings=_of_recurrent(),
         citation="Hochreiter and Schmidhuber 1997, Long Short-Term Memory, Neural Computation 9",
         size="engine.models.sizes:lstm",
@@ -164,6 +170,7 @@ MODELS = _by_name(
         name="lstm-2020",
         title="the 2020 study's LSTM, 2 x 256 on GloVe vectors, trained as there",
         build="engine.models.recurrent:build_lstm",
+        narrow="engine.models.sizes:narrower_lstm",
         settings=_of_recurrent(hidden=256, layers=2, pooling="last", vectors="glove.6B.100d"),
         citation="Hochreiter and Schmidhuber 1997, with the study's vocabulary, split, rate and epochs",
         size="engine.models.sizes:lstm",
@@ -172,6 +179,7 @@ MODELS = _by_name(
         name="gru",
         title="gated recurrent units over words",
         build="engine.models.recurrent:build_gru",
+        narrow="engine.models.sizes:narrower_gru",
         settings=_of_recurrent(),
         citation="Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder, EMNLP",
         size="engine.models.sizes:gru",
@@ -180,6 +188,7 @@ MODELS = _by_name(
         name="bert",
         title="a pretrained transformer, fine-tuned: any sequence classifier of transformers",
         build="engine.models.bert:build",
+        narrow="engine.models.bert:narrower",
         settings=_of_bert("bert-base-uncased"),
         citation=f"Devlin et al. 2019, BERT, NAACL; pruned as in {_BERT_2020}",
         reads="pieces",
@@ -189,6 +198,7 @@ MODELS = _by_name(
         name="bert-tiny",
         title="a BERT of 2 layers of 128, pretrained here: lth pretrain -d DATASET",
         build="engine.models.bert:build",
+        narrow="engine.models.bert:narrower",
         settings=_of_bert(None),
         citation=f"{_TURC}; pruned as in {_BERT_2020}",
         reads="pieces",
@@ -198,6 +208,7 @@ MODELS = _by_name(
         name="bert-mini",
         title="a BERT of 4 layers of 256, pretrained here: lth pretrain -m bert-mini -d DATASET",
         build="engine.models.bert:build",
+        narrow="engine.models.bert:narrower",
         settings=_of_bert(None),
         citation=f"{_TURC}; pruned as in {_BERT_2020}",
         reads="pieces",

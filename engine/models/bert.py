@@ -4,7 +4,9 @@ Fine-tuned as the paper does (Devlin et al. 2019): its own tokenizer, a new head
 autocast on a GPU. Only safetensors are read, and no code that came with a checkpoint is ever run.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import BadInput
+from engine.models.sizes import widest
 from engine.pruning.mask import Weights
+
+# What configs call the width inside the feed-forward part; what in some of them goes with the hidden size; and what a
+# config says whose heads cannot become fewer, since their size or their keys are its own.
+_FEEDS = ("intermediate_size", "hidden_dim", "d_inner", "n_inner")
+_TIED = ("embedding_size", "pooler_hidden_size")
+_OF_HEADS = ("num_key_value_heads", "head_dim", "d_head")
 
 
 class Bert(nn.Module):
@@ -58,7 +67,10 @@ class Bert(nn.Module):
 
 
 def build(words: Sequence[str], classes: int, settings: dict[str, Any]) -> Bert:
-    """The classifier in the local folder `settings["checkpoint"]`. Raises BadInput where it does not fit."""
+    """The classifier in the local folder `settings["checkpoint"]`. Raises BadInput where it does not fit.
+
+    `settings["config"]`, where there is one, changes entries of the checkpoint's config, as `narrower` says.
+    """
     from transformers import AutoConfig, AutoModelForSequenceClassification, logging
 
     folder, pretrained = Path(settings["checkpoint"]), settings["pretrained"]
@@ -66,7 +78,8 @@ def build(words: Sequence[str], classes: int, settings: dict[str, Any]) -> Bert:
     logging.set_verbosity_error()  # it would warn that the head is new; it always is
     logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(folder, num_labels=classes, local_files_only=True, trust_remote_code=False)
+        changes = {"num_labels": classes, **settings.get("config", {})}
+        config = AutoConfig.from_pretrained(folder, **changes, local_files_only=True, trust_remote_code=False)
         if not pretrained:
             network = AutoModelForSequenceClassification.from_config(
                 config, dtype=torch.float32, trust_remote_code=False
@@ -107,6 +120,49 @@ def build(words: Sequence[str], classes: int, settings: dict[str, Any]) -> Bert:
         f"network.{name}": weight.detach().clone() for name, weight in network.named_parameters() if name not in new
     }
     return Bert(network, kept, classes)
+
+
+def narrower(settings: Mapping[str, Any], _words: int, classes: int, parameters: int) -> Mapping[str, Any] | None:
+    """The settings of the widest such network of at most so many parameters, drawn afresh with the same vocabulary.
+
+    The hidden size stays a multiple of the number of heads, and the feed-forward part shrinks in proportion with it.
+    Fewer heads share a hidden size that would leave less than 8 to each. Counted on networks without storage, so for
+    any architecture. Raises BadInput for one that does not narrow so.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    folder = settings["checkpoint"]
+    given = AutoConfig.from_pretrained(folder, num_labels=classes, local_files_only=True, trust_remote_code=False)
+    feed = next((name for name in _FEEDS if isinstance(getattr(given, name, None), int)), None)
+
+    def changes(share: int, inner: int) -> dict[str, int]:
+        heads, hidden = given.num_attention_heads, given.hidden_size
+        size = share * heads
+        least = 1 if any(hasattr(given, name) for name in _OF_HEADS) else min(8, hidden // heads)
+        fitting = [each for each in range(1, heads + 1) if heads % each == 0 and size // each >= least]
+        tied = {name: max(1, round(getattr(given, name) * size / hidden)) for name in _TIED if hasattr(given, name)}
+        shape = {"hidden_size": size, "num_attention_heads": max(fitting, default=1), **tied}
+        return shape | ({feed: inner} if feed else {})
+
+    @cache
+    def count(share: int, inner: int) -> int:
+        config = copy.deepcopy(given)
+        config.update(changes(share, inner))
+        with torch.device("meta"):
+            module = Bert(AutoModelForSequenceClassification.from_config(config, trust_remote_code=False), {}, classes)
+        padding = module.get_parameter(module.padding[0]).shape[1] if module.padding else 0
+        return sum(weight.numel() for weight in module.parameters()) - padding
+
+    try:
+        shares = given.hidden_size // given.num_attention_heads
+        found = widest(count, (shares, getattr(given, feed) if feed else 1), parameters)
+    except Exception as error:  # each architecture has its own way to fail on a config
+        if isinstance(error, MemoryError):
+            raise
+        raise BadInput(
+            f"arm: small-dense given, but a {given.model_type} cannot be made narrower here; leave that arm out."
+        ) from None
+    return None if found is None else {**settings, "pretrained": False, "config": changes(*found)}
 
 
 def _fit(network: Any, words: Sequence[str], folder: Path) -> None:

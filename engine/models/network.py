@@ -20,6 +20,21 @@ def build(model: ModelSpec, words: Sequence[str], classes: int) -> nn.Module:
     return catalog.load(catalog.card("model", catalog.MODELS, model.name).build)(words, classes, settings)
 
 
+def narrower(model: ModelSpec, words: Sequence[str], classes: int, parameters: int) -> nn.Module | None:
+    """The widest dense network like the spec's, but narrower, of at most so many parameters, its weights not yet drawn.
+
+    Of the same layers, depth, filter widths, vocabulary and pooling, and as near to `parameters` as its widths allow;
+    None where even the narrowest has more, and the spec's own widths where those have no more.
+
+    Pretrained weights and word vectors cannot fit narrower layers, so all of its weights are fresh. Its word vectors
+    are tuned though the spec's be static: random ones that never learn would be a baseline that is beaten too easily.
+    Raises BadInput where a checkpoint's architecture does not narrow.
+    """
+    card = catalog.card("model", catalog.MODELS, model.name)
+    settings = catalog.load(card.narrow)(model.model_dump(exclude={"name"}), len(words), classes, parameters)
+    return None if settings is None else catalog.load(card.build)(words, classes, settings)
+
+
 def kinds(module: nn.Module) -> dict[str, str]:
     """Each layer's kind for `schedule.prunable`, in the order of the network: `embedding`, `encoder`, `head`, `bias`.
 

@@ -1,9 +1,10 @@
-"""How many parameters a model of the menu has, counted without building it. Imports nothing heavy.
+"""How many parameters a model of the menu has, counted without building it, and how it narrows. Imports nothing heavy.
 
 The padding row of an embedding is no parameter, as everywhere.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,61 @@ def bert(shape: Shape, classes: int) -> int:
     embeddings = (shape.pieces - 1 + shape.positions + 2) * size + norm
     layer = 4 * _linear(size, size) + norm + _linear(size, inner) + _linear(inner, size) + norm
     return embeddings + shape.layers * layer + _linear(size, size) + _linear(size, classes)
+
+
+def narrower_cnn(settings: Settings, words: int, classes: int, parameters: int) -> Settings | None:
+    """The settings of the widest CNN of at most so many parameters, word vectors and filters shrunk in proportion."""
+    return _narrower(cnn, "filters", settings, words, classes, parameters)
+
+
+def narrower_rnn(settings: Settings, words: int, classes: int, parameters: int) -> Settings | None:
+    """The settings of the widest Elman network of at most so many parameters."""
+    return _narrower(rnn, "hidden", settings, words, classes, parameters)
+
+
+def narrower_lstm(settings: Settings, words: int, classes: int, parameters: int) -> Settings | None:
+    """The settings of the widest LSTM of at most so many parameters."""
+    return _narrower(lstm, "hidden", settings, words, classes, parameters)
+
+
+def narrower_gru(settings: Settings, words: int, classes: int, parameters: int) -> Settings | None:
+    """The settings of the widest GRU of at most so many parameters."""
+    return _narrower(gru, "hidden", settings, words, classes, parameters)
+
+
+def widest(count: Callable[[int, int], int], limits: tuple[int, int], parameters: int) -> tuple[int, int] | None:
+    """Two widths, each at most its limit, that `count` to at most `parameters`; None where widths of 1 have more.
+
+    The first is as wide as it can be with the second in proportion; what is left widens the second beyond that, and
+    then the first. So neither can be widened further, and more parameters never make a smaller network. The first is
+    best the one whose step costs most. `count` must grow with both.
+    """
+
+    def most(limit: int, size: Callable[[int], int]) -> int:
+        return bisect_right(range(1, limit + 1), parameters, key=size)
+
+    first, second = limits
+    start = max(1, most(first, lambda width: count(width, max(1, round(width * second / first)))))
+    inner = most(second, lambda width: count(start, width))
+    return (most(first, lambda width: count(width, inner)), inner) if inner else None
+
+
+def _narrower(
+    count: Callable[[Settings, int, int], int],
+    width: str,
+    settings: Settings,
+    words: int,
+    classes: int,
+    parameters: int,
+) -> Settings | None:
+    """Narrower word vectors, random and tuned, and as much of the setting `width` as goes with them."""
+
+    def narrowed(size: int, wide: int) -> Settings:
+        return {**settings, "embedding_dim": size, width: wide, "vectors": None, "embeddings": "tuned"}
+
+    limits = (settings["embedding_dim"], settings[width])
+    found = widest(lambda size, wide: count(narrowed(size, wide), words, classes), limits, parameters)
+    return None if found is None else narrowed(*found)
 
 
 def _recurrent(gates: int, settings: Settings, words: int, classes: int) -> int:
