@@ -4,7 +4,7 @@ Frankle and Carbin 2019, with the controls of Frankle et al. 2020 and others, al
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -300,6 +300,7 @@ def train_round(
             message = f"{arm} is left out: no network so narrow has as few parameters as the ticket"
             journal.tell("warning", seed=seed, round=number, message=message)
     told = _announce(lab, journal, seed, number, mask, entries, list(group))
+    told.parameters.update({arm: _parameters(start.module) for arm, start in group.items() if start.module})
     arms = train(group, lab.plan(seed), lab.module, texts, told.epoch, told.trained, journal.stop_asked)
     tracks = {
         arm: Track(group[arm].mask, trained.weights)
@@ -363,6 +364,7 @@ class _Teller:
     number: int
     sparsity: float
     epochs: int
+    parameters: dict[str, int] = field(default_factory=dict)  # of arms whose network has a shape of its own
 
     def epoch(self, epoch: Epoch) -> None:
         self.journal.tell(
@@ -381,7 +383,8 @@ class _Teller:
 
     def trained(self, arm: str, trained: Trained | Diverged) -> None:
         where: dict[str, Any] = {"seed": self.seed, "round": self.number}
-        self.journal.tell("trained", **where, arm=arm, sparsity=self.sparsity, **_numbers(trained))
+        own = {"parameters": self.parameters[arm]} if arm in self.parameters else {}
+        self.journal.tell("trained", **where, arm=arm, sparsity=self.sparsity, **_numbers(trained), **own)
         if isinstance(trained, Diverged):
             message = f"{arm} diverged in epoch {trained.epoch}; try a lower training.learning_rate"
             self.journal.tell("warning", **where, message=message)
@@ -397,6 +400,11 @@ def _announce(
         if density == 0:
             journal.tell("warning", seed=seed, round=number, message=f"layer {layer} is emptied by pruning")
     return _Teller(journal, seed, number, counts["sparsity"], lab.spec.training.epochs)
+
+
+def _parameters(module: nn.Module) -> int:
+    entries = masks.support(network.weights(module), network.padding(module))
+    return sum(int(present.sum()) for present in entries.values())
 
 
 def count(mask: Mask, entries: Mask, kinds: dict[str, str]) -> dict[str, Any]:

@@ -129,6 +129,13 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         train, valid = split(encoded.train.labels, seed, spec.data.valid_fraction, spec.data.train_size)
         return training.Texts(everything.take(train), everything.take(valid), test)
 
+    def narrower(parameters: int) -> "nn.Module | None":
+        found = network.narrower(model, words, classes, parameters)
+        return None if found is None else found.to(device)
+
+    if "small-dense" in spec.arms:
+        narrower(2**62)  # BadInput for an architecture that cannot be narrowed, before anything is trained
+
     def refer(seed: int) -> None:
         labels = encoded.train.labels
         journal.refer(seed, lambda: reference.of_split(spec.data, labels, seed, journal.stop_asked))
@@ -149,7 +156,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
     )
     for remark in specs.remarks(spec):
         journal.tell("warning", message=remark)
-    experiment(Laboratory(spec, module, template, texts, refer), journal)
+    experiment(Laboratory(spec, module, template, texts, refer, narrower), journal)
     journal.finished()
 
 

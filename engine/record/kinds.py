@@ -105,6 +105,7 @@ KINDS: dict[str, dict[str, Check]] = {
         **dict.fromkeys(("valid_accuracy", "test_accuracy", "test_macro_f1"), _maybe(_share)),
         **dict.fromkeys(("valid_loss", "test_loss", "seconds"), _maybe(_number)),
         "best_epoch": _maybe(_whole(0, _MOST_EPOCHS)),
+        "parameters": _maybe(_count),
         "diverged": _maybe(_is(bool)),
     },
     "warning": {"message": _is(str), "seed": _maybe(is_seed), "round": _maybe(is_round)},

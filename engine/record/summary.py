@@ -175,9 +175,10 @@ def _rounds(snapshot: Snapshot, seeds: list[int], arms: list[str]) -> list[dict[
 
 def _lists(networks: list[Event | None]) -> dict[str, list[Any]]:
     """One list a metric, one entry a seed; null where the network is missing or diverged."""
+    own = ("parameters",) if any(network and "parameters" in network for network in networks) else ()
     return {
         metric: [None if network is None or network.get("diverged") else network.get(metric) for network in networks]
-        for metric in METRICS
+        for metric in (*METRICS, *own)
     }
 
 
