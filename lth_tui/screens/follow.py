@@ -86,7 +86,7 @@ def columns(arms: list[str]) -> list[Column]:
     return [
         Column("round", 6, right=True),
         Column("sparsity", 8, right=True, keep=90),
-        Column("dense", 11, right=True, grow=1, most=16, keep=70),
+        Column("dense", 11, right=True, grow=1, most=16, keep=85),
         *shown,
         Column(_against(arms), 6, right=True, keep=78),
         Column("time", 5, right=True, keep=20),

@@ -14,7 +14,7 @@ _TITLE = Column("", 24, grow=20, keep=1)
 _COLUMNS = {
     "model": (Column("", 9, grow=1, most=12), _TITLE),
     "dataset": (Column("", 7, grow=1, most=13), Column("", 10, right=True, keep=20), Column("", 8, keep=30), _TITLE),
-    "schedule": (Column("", 10, grow=1, most=14), Column("", 7, right=True, keep=20), _TITLE),
+    "schedule": (Column("", 10, grow=1, most=15), Column("", 7, right=True, keep=20), _TITLE),
     "arms": (Column("", 3), Column("", 8, grow=1, most=11), _TITLE),
 }
 
