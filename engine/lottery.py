@@ -4,7 +4,7 @@ Frankle and Carbin 2019, with the controls of Frankle et al. 2020 and others, al
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from engine.pruning.criteria import Evidence
 from engine.pruning.mask import Mask, Weights
 from engine.randomness import derive
 from engine.spec import RunSpec
-from engine.training import Diverged, Epoch, Plan, Start, Texts, Trained, train
+from engine.training import Diverged, Epoch, Plan, Start, Texts, Trained, train, weights_at
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ class Dense:
 
     trained: Trained
     epochs: tuple[Epoch, ...]
+    run: str | None = None  # the run that trained it, where it was another
 
 
 class Journal(Protocol):
@@ -201,27 +202,29 @@ def train_dense(
 ) -> tuple[Standing, Rewind] | None:
     """Round 0: the dense network, trained here or by an earlier run; and the rewind point. None where it diverged."""
     whole = prunable(lab, entries)
-    told = _announce(lab, journal, seed, 0, whole, entries, ["dense"])
     step = rewind_step(lab, texts)
-    dense, start = journal.recall(seed, step), Start(initial, {})
-    if dense is None:
+    told = _announce(lab, journal, seed, 0, whole, entries, ["dense"])
+    dense = journal.recall(seed, step)
+    if dense is not None:
+        dense = _with_passed(lab, journal, texts, seed, dense, Start(initial, {}), step)
+        for epoch in dense.epochs:
+            told.epoch(epoch)
+        told.trained("dense", dense.trained, shared=dense.run)
+    else:
         epochs: list[Epoch] = []
 
         def on_epoch(epoch: Epoch) -> None:
             epochs.append(epoch)
             told.epoch(epoch)
 
-        plan, keep = lab.plan(seed), step or None
-        arms = train({"dense": start}, plan, lab.module, texts, on_epoch, told.trained, journal.stop_asked, keep)
-        trained = arms["dense"]
-        if isinstance(trained, Diverged):
+        group, plan = {"dense": Start(initial, {})}, lab.plan(seed)
+        arms = train(group, plan, lab.module, texts, on_epoch, told.trained, journal.stop_asked, step or None)
+        found = arms["dense"]
+        if isinstance(found, Diverged):
             return None
-        journal.share(seed, step, Dense(trained, tuple(epochs)))
-    else:
-        trained = dense.trained
-        for epoch in dense.epochs:
-            told.epoch(epoch)
-        told.trained("dense", trained)
+        dense = Dense(found, tuple(epochs))
+        journal.share(seed, step, dense)
+    trained = dense.trained
     if step and trained.passed is None:
         raise BadInput(
             f"schedule.rewind: {lab.spec.schedule.rewind} given, but the dense network of seed {seed} stopped early, "
@@ -233,6 +236,19 @@ def train_dense(
     standing = Standing(0, {arm: Track(whole, trained.weights) for arm in ("ticket", *own_arms(lab.spec))})
     journal.keep_round(seed, standing)
     return standing, Rewind(weights, step or 0)
+
+
+def _with_passed(
+    lab: Laboratory, journal: Journal, texts: Texts, seed: int, dense: Dense, start: Start, step: int | None
+) -> Dense:
+    """An earlier run's dense training with the weights of this run's rewind point, which that one may not have kept."""
+    ran = len(dense.epochs) * -(-len(texts.train) // lab.spec.training.batch_size)
+    if not step or dense.trained.passed is not None or step >= ran:
+        return dense
+    passed = weights_at(step, start, lab.plan(seed), lab.module, texts, journal.stop_asked)
+    dense = replace(dense, trained=replace(dense.trained, passed=passed))
+    journal.share(seed, step, dense)
+    return dense
 
 
 def rewind_step(lab: Laboratory, texts: Texts) -> int | None:
@@ -381,9 +397,11 @@ class _Teller:
             seconds=epoch.seconds,
         )
 
-    def trained(self, arm: str, trained: Trained | Diverged) -> None:
+    def trained(self, arm: str, trained: Trained | Diverged, shared: str | None = None) -> None:
         where: dict[str, Any] = {"seed": self.seed, "round": self.number}
-        own = {"parameters": self.parameters[arm]} if arm in self.parameters else {}
+        own: dict[str, Any] = {"parameters": self.parameters[arm]} if arm in self.parameters else {}
+        if shared is not None:
+            own["shared"] = shared
         self.journal.tell("trained", **where, arm=arm, sparsity=self.sparsity, **_numbers(trained), **own)
         if isinstance(trained, Diverged):
             message = f"{arm} diverged in epoch {trained.epoch}; try a lower training.learning_rate"
