@@ -58,10 +58,12 @@ def follow(run: Path, console: Console, interrupts: Callable[[], int] = lambda: 
     with _display(run, console) as update:
         while True:
             update()
-            if ended() or interrupts() > 1:
+            if ended():
                 return rundir.state(run)
-            if interrupts():
+            if pressed := interrupts():
                 asked = asked or launch.ask_to_stop(run)
+                if pressed > 1:  # perhaps both since the last look
+                    return rundir.state(run)
                 if not said:
                     said = True
                     words = "Stopping after the step at hand; Ctrl-C again leaves the engine to it."
