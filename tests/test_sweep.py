@@ -82,8 +82,10 @@ def test_a_path_is_the_same_quoted_dotted_or_as_a_table(tmp_path):
     assert {spec.schedule.rate for spec in found} == {0.3}
 
 
-def test_the_example_of_the_help_is_a_sweep(tmp_path):
+def test_the_examples_of_help_and_readme_are_sweeps(tmp_path):
     assert len(read(tmp_path, EXAMPLE).cells) == 16
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert len(read(tmp_path, readme.partition("```toml\n")[2].partition("```")[0]).cells) == 8
 
 
 @pytest.mark.parametrize(
