@@ -130,7 +130,7 @@ def find(given: str) -> ScheduleCard:
     if given in mine:
         return read(mine[given])
     if given.endswith(".toml") or os.sep in given:
-        return read(Path(given).expanduser())
+        return read(Path(os.path.expanduser(given)))
     raise unknown("schedule", given, [*SCHEDULES, *mine])
 
 

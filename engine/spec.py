@@ -375,7 +375,7 @@ def compose(
                 raise BadInput(f"--set: {model} has no {path}; {', '.join(having)} have it.")
             raise unknown("--set", path, known)
         if isinstance(value, str) and value != "none" and _is_file(path, value):
-            value = str(Path(value).expanduser().absolute())  # noqa: PLW2901  an engine starts in another folder
+            value = str(Path(os.path.expanduser(value)).absolute())  # noqa: PLW2901  an engine starts in another folder
         group, _, name = path.rpartition(".")
         (tree[group] if group else tree)[name] = value
     return _validated(tree)
@@ -392,7 +392,7 @@ _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 def _named(dataset: str) -> dict[str, Any]:
     """A dataset of the menu, or a file under a name that a directory can bear. Raises BadInput."""
-    path = Path(dataset).expanduser()
+    path = Path(os.path.expanduser(dataset))  # unlike a Path's own, it leaves an unknown user as it is
     stem = path.name.removesuffix(".gz")
     is_path = stem.lower().endswith(_SUFFIXES) or os.sep in dataset or os.path.isfile(path)
     if dataset in catalog.DATASETS or not is_path:

@@ -32,36 +32,39 @@ class _TimeLeft(ProgressColumn):
 
 
 @contextmanager
-def counted_interrupts() -> Iterator[Callable[[], int]]:
-    """From here on Ctrl-C raises nothing; the function given tells how often it was pressed."""
+def counted_interrupts(*also: signal.Signals) -> Iterator[Callable[[], int]]:
+    """From here on Ctrl-C, and what `also` is given, raises nothing; the function given tells how often it came."""
     pressed = 0
 
     def press(*_: object) -> None:
         nonlocal pressed
         pressed += 1
 
-    before = signal.signal(signal.SIGINT, press)
+    before = {one: signal.signal(one, press) for one in (signal.SIGINT, *also)}
     try:
         yield lambda: pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
-def follow(run: Path, console: Console, interrupts: Callable[[], int] = lambda: 0) -> str:
+def follow(run: Path, console: Console, interrupts: Callable[[], int] = lambda: 0, place: str | None = None) -> str:
     """Show a run's progress until no engine works on it; returns its state then.
 
-    The first of the `interrupts` asks the engine to stop, the second leaves it to that. Without a terminal each
-    trained network is a line.
+    The first of the `interrupts` asks the engine to stop, the second leaves it to that. Each trained network and each
+    warning is a line, unless the run is one of several: its `place` among them is given and stands before its progress.
     """
     asked = said = False
     ended = over(run)
-    with _display(run, console) as update:
+    with _display(run, console, place) as update:
         while True:
             update()
-            if ended() or interrupts() > 1:
+            if ended():
                 return rundir.state(run)
-            if interrupts():
+            if pressed := interrupts():
                 asked = asked or launch.ask_to_stop(run)
+                if pressed > 1:  # perhaps both since the last look
+                    return rundir.state(run)
                 if not said:
                     said = True
                     words = "Stopping after the step at hand; Ctrl-C again leaves the engine to it."
@@ -83,7 +86,7 @@ def over(run: Path) -> Callable[[], bool]:
 
 
 @contextmanager
-def _display(run: Path, console: Console) -> Iterator[Callable[[], None]]:
+def _display(run: Path, console: Console, place: str | None) -> Iterator[Callable[[], None]]:
     """A function that brings the display up to date."""
     one_line = Column(no_wrap=True)
     progress = Progress(
@@ -98,18 +101,20 @@ def _display(run: Path, console: Console) -> Iterator[Callable[[], None]]:
     )
     spec = extensions.spec(run)
     seeds, rounds = summary.seeds_of(spec), summary.rounds_of(spec) or 0
-    told = _Told(console)
+    told = _Told(console) if place is None else None
+    before = "" if place is None else f"{place} · "
     with progress:
-        task = progress.add_task("starting the engine", total=1.0)
+        task = progress.add_task(f"{before}starting the engine", total=1.0)
 
         def update() -> None:
-            told.read(run)
+            if told:
+                told.read(run)
             status = rundir.read_status(run)
             done = status.get("progress", {})
             progress.update(
                 task,
                 completed=done.get("fraction") or 0.0,
-                description=doing(status, seeds, rounds),
+                description=before + doing(status, seeds, rounds),
                 left=done.get("seconds_left"),
             )
 

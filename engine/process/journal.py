@@ -22,7 +22,7 @@ _DURABLE = {
 
 
 class RunJournal:
-    """Writes what the experiment tells; holds the open event log and the status. See lottery.Journal and stability's."""
+    """Writes what the experiment tells; holds the open event log and the status. See stability.Journal."""
 
     def __init__(self, run: Path, stop_asked: Callable[[], bool]):
         self.run = run

@@ -28,13 +28,30 @@ def new_run(
     progress: Callable[[str], None] = lambda _: None,
     fill: Callable[[Path], None] = lambda draft: None,
 ) -> Path:
-    """A queued run of this spec, once its dataset is known to be here and sound. Raises BadInput, leaving nothing.
+    """A queued run of this spec, once all it needs is known to be here and sound. Raises BadInput, leaving nothing.
 
     `fill` is given its directory before the run can be seen, for further files that its engine needs.
     """
     from engine import spec as specs
-    from engine.data import store
+
+    check(spec, progress)
+    plan = spec.schedule.name if spec.origin is None else f"{spec.schedule.name}-{spec.origin.question}"
+    return rundir.create(runs, specs.dump(spec), spec.model.name, spec.data.name, plan, fill)
+
+
+def check(spec: "RunSpec", progress: Callable[[str], None] = lambda _: None) -> None:
+    """Make sure that texts, checkpoint and word vectors of a run are here and sound. Raises BadInput."""
     from engine.models import vectors
+
+    check_texts(spec, progress)
+    checkpoint(spec, download=True, progress=progress)
+    if (given := getattr(spec.model, "vectors", None)) is not None:
+        vectors.check(vectors.find(given), spec.model.embedding_dim)  # type: ignore[attr-defined]
+
+
+def check_texts(spec: "RunSpec", progress: Callable[[str], None] = lambda _: None) -> None:
+    """Make sure that a run's dataset is here, sound, and large enough. Raises BadInput."""
+    from engine.data import store
 
     found = store.validate(spec.data, progress)
     texts, least = sum(found.train.values()), 2 * len(found.train)
@@ -43,11 +60,6 @@ def new_run(
             f"data.train_size: {spec.data.train_size} given; {spec.data.name} has {texts} training texts of "
             f"{len(found.train)} classes, so give from {least} to {texts}, or none to use all."
         )
-    checkpoint(spec, download=True, progress=progress)
-    if (given := getattr(spec.model, "vectors", None)) is not None:
-        vectors.check(vectors.find(given), spec.model.embedding_dim)  # type: ignore[attr-defined]
-    plan = spec.schedule.name if spec.origin is None else f"{spec.schedule.name}-{spec.origin.question}"
-    return rundir.create(runs, specs.dump(spec), spec.model.name, spec.data.name, plan, fill)
 
 
 def checkpoint(
@@ -127,17 +139,22 @@ _OF_THE_END = ("finished", "sentence", "winning_ticket")
 
 
 def spawn(run: Path) -> subprocess.Popen:
-    """Start the engine of a run: a session of its own, stdin from /dev/null, output to its engine.log."""
-    log = os.open(run / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    """Start the engine of a run, detached, with its output in the run's engine.log."""
+    return detached(["engine.process.worker", str(run)], run, "/")
+
+
+def detached(module: list[str], folder: Path, cwd: str | Path) -> subprocess.Popen:
+    """Start a module with its arguments: a session of its own, stdin from /dev/null, output to folder/engine.log."""
+    log = os.open(folder / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return subprocess.Popen(
             # -P: no folder named engine where we happen to start can come before ours
-            [sys.executable, "-P", "-m", "engine.process.worker", str(run)],
+            [sys.executable, "-P", "-m", *module],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
-            cwd="/",
+            cwd=cwd,
             env=_environment(),
         )
     finally:
@@ -168,12 +185,15 @@ class LaunchFailed(Exception):
     """The engine ended before it held its lock; the text is the last line of its log."""
 
 
-def start(run: Path) -> subprocess.Popen:
-    """Start the engine; return once it holds its lock and its status says so. Raises LaunchFailed if it never does."""
+def start(run: Path, begin: Callable[[Path], subprocess.Popen] | None = None) -> subprocess.Popen:
+    """Start the engine; return once it holds its lock and its status says so. Raises LaunchFailed if it never does.
+
+    `begin` starts what is to hold the lock of that folder, where it is not the engine of a run.
+    """
     deadline = time.monotonic() + _LOCK_WAIT
     while rundir.read_status(run)["state"] in rundir.FINAL and liveness.holder(run) and time.monotonic() < deadline:
         time.sleep(_POLL)  # the engine before has said its last word and is just leaving
-    engine = spawn(run)
+    engine = (begin or spawn)(run)
     ended = False
     while not ended and time.monotonic() < deadline:
         ended = engine.poll() is not None  # before the look, so that what it wrote last is seen

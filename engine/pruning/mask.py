@@ -5,6 +5,7 @@ parameters at all: the embedding's padding row is none.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,4 +72,26 @@ def densities(mask: Mask, entries: Mask) -> dict[str, float]:
     return {
         name: int(mask[name].sum()) / max(1, int(present.sum())) if name in mask else 1.0
         for name, present in entries.items()
+    }
+
+
+def count(mask: Mask, entries: Mask, kinds: dict[str, str]) -> dict[str, Any]:
+    """Parameters, non-zeros, sparsity of the prunable ones, of all and of each kind, and each layer's density."""
+    sizes = {name: int(present.sum()) for name, present in entries.items()}
+    kept = {name: int(mask[name].sum()) if name in mask else size for name, size in sizes.items()}
+    prunable = sum(sizes[name] for name in mask)
+    parameters = sum(sizes.values())
+    nonzero = sum(kept.values())
+
+    def sparsity_of(kind: str) -> float:
+        names = [name for name in sizes if kinds[name] == kind]
+        return 1 - sum(kept[name] for name in names) / sum(sizes[name] for name in names)
+
+    return {
+        "sparsity": (parameters - nonzero) / prunable,
+        "total_sparsity": (parameters - nonzero) / parameters,
+        "parameters": parameters,
+        "nonzero": nonzero,
+        "kinds": {kind: sparsity_of(kind) for kind in dict.fromkeys(kinds.values())},
+        "layers": densities(mask, entries),
     }

@@ -1,11 +1,15 @@
 """How long a run will take, from what this machine measured in earlier runs of the same networks on the same data."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.record import events, liveness, rundir
+
+if TYPE_CHECKING:
+    from engine.spec import RunSpec
 
 _RECENT = 30  # runs looked at, newest first
 
@@ -24,6 +28,21 @@ def seconds_an_epoch(runs: Path, spec: dict[str, Any]) -> float | None:
             if known:
                 return median(known)
     return None
+
+
+def seconds_of_each(runs: Path, specs: Sequence["RunSpec"]) -> list[float | None]:
+    """At most so many seconds will each run take, None where unknown; what costs the same is looked up once."""
+    known: dict[str, float | None] = {}
+
+    def seconds(spec: "RunSpec") -> float | None:
+        tree = spec.model_dump(mode="json")
+        key = repr(_costs(tree))
+        if key not in known:
+            known[key] = seconds_an_epoch(runs, tree)
+        an_epoch = known[key]
+        return None if an_epoch is None else an_epoch * spec.training.epochs * spec.trainings
+
+    return [seconds(spec) for spec in specs]
 
 
 def _costs(spec: dict[str, Any]) -> tuple[Any, ...]:

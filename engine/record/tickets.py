@@ -60,7 +60,7 @@ def words(run: Path, folder: str = TICKETS) -> list[str] | None:
 
 
 def data(run: Path) -> dict[str, Any]:
-    """What a run told of its data: `fingerprint`, `class_names`, `vocabulary` (words). BadInput where it told nothing."""
+    """The `fingerprint`, `class_names` and `vocabulary` (how many) that a run told of its data. Raises BadInput."""
     told = [event for event in events.read(run / events.FILE).events if event["event"] == "data_ready"]
     if not told or not _names(told[-1].get("class_names")) or not isinstance(told[-1].get("fingerprint"), str):
         raise BadInput(f"run: {run.name} does not say what data it was trained on; choose another run.")

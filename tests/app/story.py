@@ -68,7 +68,7 @@ def _line(parts: list[tuple[float, str]]) -> str:
     return line
 
 
-async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 10) -> None:
+async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until the condition holds; fails with what is on the screen instead."""
     end = time.monotonic() + seconds
     while not condition():
@@ -76,14 +76,17 @@ async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 10)
         await pilot.pause(0.05)
 
 
-async def sees(pilot: Pilot, *words: str, seconds: float = 10) -> None:
-    """Wait until all these words are on the screen."""
+def drawn(pilot: Pilot) -> str:
+    """What the screen in front shows; cheaper than `shown`, and the same where no dialog lies above it."""
+    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+
+
+async def sees(pilot: Pilot, *words: str, seconds: float = 60) -> None:
+    """Wait until all these words are on the screen, at once."""
 
     def there() -> bool:
-        drawn = "\n".join(
-            strip.text for strip in pilot.app.screen._compositor.render_strips()
-        )  # cheaper than a picture
-        return all(word in drawn for word in words)
+        found = drawn(pilot)
+        return all(word in found for word in words)
 
     await until(pilot, there, seconds)
 

@@ -39,6 +39,7 @@ async def test_the_chart_is_drawn_again_only_on_a_new_network(runs: Path) -> Non
         assert times == []
         story.trained(0, 1, "reinit", 0.88)
         await sees(pilot, "88.00")
+        await until(pilot, lambda: times)
         assert times == [1]
 
 

@@ -1,14 +1,13 @@
 """The runs screen: live, and what can be done to a run there."""
 
-import time
 from pathlib import Path
 
-from engine.record import rundir
+from engine.record import history, rundir
 from lth_tui.app import LthApp
 from lth_tui.screens.confirm import ConfirmScreen
 from lth_tui.screens.run import RunScreen
 from lth_tui.screens.runs import RunsScreen
-from tests.app.story import Story, farewell, many, sees, shown, until
+from tests.app.story import Story, drawn, farewell, many, sees, shown, until
 
 
 async def test_an_empty_folder_explains_what_to_do(runs: Path) -> None:
@@ -102,25 +101,18 @@ async def test_enter_opens_a_run_and_escape_comes_back(runs: Path) -> None:
 
 
 async def test_a_click_chooses_a_run_and_a_second_one_opens_it(runs: Path) -> None:
+    second = Story(runs, "finished").run.name
     Story(runs, "finished")
-    time.sleep(1.1)  # a run is named by the second: which of two is the newer is known from the first look on
-    Story(runs, "finished")
+    history.refresh(runs)  # else a notice that the index is rebuilt comes and goes above, and the rows move
     async with LthApp().run_test(notifications=True) as pilot:
-        await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
+        await sees(pilot, "✓ finished")
         table = pilot.app.screen.table
-
-        async def click(enough) -> None:
-            """Click the second row until it has been hit: a notice above it may come and go meanwhile."""
-            for _ in range(20):
-                await pilot.click("#runs", offset=(5, 2))
-                await pilot.pause(0.3)
-                if enough():
-                    return
-
-        await click(lambda: table.cursor == 1)
-        assert table.cursor == 1 and isinstance(pilot.app.screen, RunsScreen)
-        await click(lambda: isinstance(pilot.app.screen, RunScreen))
-        assert isinstance(pilot.app.screen, RunScreen)
+        await pilot.click("#runs", offset=(5, 2))
+        await until(pilot, lambda: table.key == second)
+        assert isinstance(pilot.app.screen, RunsScreen)
+        await pilot.click("#runs", offset=(5, 2))
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        assert pilot.app.screen.run_path.name == second
 
 
 async def test_stopping_asks_and_any_other_key_leaves_the_run_alone(runs: Path, monkeypatch) -> None:
@@ -192,8 +184,8 @@ async def test_a_notice_about_the_index_is_shown_as_one_line(runs: Path) -> None
     async with LthApp().run_test(notifications=True) as pilot:
         await sees(pilot, "✓ finished")
         assert pilot.app.screen.table.key is not None
-        (runs / "history.json").write_bytes(b"{torn again")
-        await sees(pilot, "history.json was damaged")
+        torn = lambda: (runs / "history.json").write_bytes(b"{torn again")  # noqa: E731
+        await until(pilot, lambda: torn() and "history.json was damaged" in drawn(pilot))  # each look mends it
 
 
 async def test_a_runs_folder_that_is_a_file_is_told(runs: Path) -> None:

@@ -52,7 +52,7 @@ def lth(*arguments: str, **environment: str) -> Said:
         check=False,
         capture_output=True,
         env=environment,
-        timeout=120,
+        timeout=300,
         stdin=subprocess.DEVNULL,
         cwd=environment["HOME"],
     )
@@ -69,7 +69,8 @@ def call(*arguments: str) -> Said:
     return Said(result.exit_code, result.stdout, result.stderr)
 
 
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    """Wait until the condition holds; so long that only what never comes is waited for in vain."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

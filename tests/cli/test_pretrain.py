@@ -38,7 +38,7 @@ def working(tmp_path, news) -> Iterator[tuple[subprocess.Popen, Path]]:
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(working, tmp_path):
     process, folder = working
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    assert process.wait(120) == 130
     said = (tmp_path / "said").read_text()
     assert "Traceback" not in said
     kept = standing.read(folder.with_name("bert-tiny-ag_news.part") / "state.safetensors")
@@ -66,7 +66,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(working, tmp
 def test_a_lost_terminal_or_a_kill_costs_no_finished_epoch(working, sent):
     process, folder = working
     process.send_signal(sent)
-    assert process.wait(60) == -sent
+    assert process.wait(120) == -sent
     kept = standing.read(folder.with_name("bert-tiny-ag_news.part") / "state.safetensors")
     assert kept is not None
     assert len(kept.account["epochs"]) >= 2

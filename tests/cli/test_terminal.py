@@ -6,17 +6,34 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from rich.console import Console
 
 from engine.process import launch
 from engine.record import rundir
+from lth_tui.follow import follow
 from tests.cli.conftest import ROOT, call, command, lth, only_run, run_arguments, runs_here, until
+
+LONG = "training.epochs=10000"  # no machine is through with these before it is asked to stop
 
 
 def epoch_reached() -> bool:
     found = rundir.run_dirs(runs_here())
     return bool(found) and bool(rundir.read_status(found[0]).get("epoch"))
+
+
+@contextmanager
+def in_a_long_step() -> Iterator[int]:
+    """The engine of this test's run, which does nothing meanwhile, neither end nor obey."""
+    engine = rundir.holder(only_run())
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        yield engine
+    finally:
+        os.kill(engine, signal.SIGCONT)
 
 
 def in_terminal(*arguments: str, **environment: str) -> tuple[int, int]:
@@ -30,38 +47,44 @@ def in_terminal(*arguments: str, **environment: str) -> tuple[int, int]:
     return pid, terminal
 
 
-def shown(terminal: int, pid: int, seconds: float = 60.0) -> bytes:
-    """What the terminal gets until the process ends."""
+def shown(terminal: int, words: bytes | None = None, seconds: float = 120.0) -> bytes:
+    """What the terminal gets until these words stand there; without words, until the process ends."""
     found, deadline = b"", time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while words is None or words not in found:
+        assert time.monotonic() < deadline, f"waited in vain; on the terminal: {found!r}"
         if select.select([terminal], [], [], 0.1)[0]:
             try:
                 found += os.read(terminal, 65536)
             except OSError:
                 break
+    assert words is None or words in found, found
     return found
 
 
 def code_of(pid: int) -> int:
+    until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_interrupted_it_stops_cleanly_says_how_to_go_on_and_resume_finishes_it(news):
-    following = subprocess.Popen(
-        command(*run_arguments("training.epochs=12", "schedule.rounds=1")),
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+def test_interrupted_it_stops_cleanly_says_how_to_go_on_and_resume_finishes_it(news, tmp_path):
+    out, err = tmp_path / "out", tmp_path / "err"
+    with out.open("wb") as words, err.open("wb") as more:
+        following = subprocess.Popen(
+            command(*run_arguments("training.epochs=100", "schedule.rounds=1")),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=words,
+            stderr=more,
+            start_new_session=True,
+        )
     until(epoch_reached)
-    following.send_signal(signal.SIGINT)
-    out, err = following.communicate(timeout=60)
-    assert following.returncode == 130
-    assert out == b""
+    with in_a_long_step():  # or these few epochs could be over before the interrupt has come through
+        following.send_signal(signal.SIGINT)
+        until(lambda: b"Stopping" in err.read_bytes())
+    assert following.wait(timeout=120) == 130
+    assert out.read_bytes() == b""
     run = only_run()
-    assert f"lth resume {run.name}" in err.decode()
-    assert b"Traceback" not in err
+    assert f"lth resume {run.name}" in err.read_text()
+    assert "Traceback" not in err.read_text()
     assert rundir.state(run) == "stopped"
     assert call("ls", "--json").json[0]["state"] == "stopped"
     resumed = lth("resume", run.name)
@@ -71,10 +94,10 @@ def test_interrupted_it_stops_cleanly_says_how_to_go_on_and_resume_finishes_it(n
 
 
 def test_ctrl_c_on_a_terminal_stops_the_engine_which_the_terminal_cannot_reach(news):
-    pid, terminal = in_terminal(*run_arguments("training.epochs=400"))
+    pid, terminal = in_terminal(*run_arguments(LONG))
     until(epoch_reached)
     os.write(terminal, b"\x03")
-    words = shown(terminal, pid).decode(errors="replace")
+    words = shown(terminal).decode(errors="replace")
     assert code_of(pid) == 130
     os.close(terminal)
     assert "Stopping" in words
@@ -83,32 +106,33 @@ def test_ctrl_c_on_a_terminal_stops_the_engine_which_the_terminal_cannot_reach(n
 
 
 def test_a_second_ctrl_c_leaves_at_once_and_the_engine_stops_by_itself(news):
-    pid, terminal = in_terminal(*run_arguments("training.epochs=400"))
+    pid, terminal = in_terminal(*run_arguments(LONG))
     until(epoch_reached)
-    engine = rundir.holder(only_run())
-    os.kill(engine, signal.SIGSTOP)  # an engine in a long step
-    try:
+    with in_a_long_step() as engine:
         os.write(terminal, b"\x03")
-        time.sleep(1)
+        shown(terminal, b"Stopping")
         os.write(terminal, b"\x03")
-        began = time.monotonic()
-        words = shown(terminal, pid).decode(errors="replace")
-        assert code_of(pid) == 130
-        assert time.monotonic() - began < 5
+        words = shown(terminal).decode(errors="replace")
+        assert code_of(pid) == 130, "and the engine has not moved"
+        assert rundir.holder(only_run()) == engine
         assert only_run().name in words
         os.close(terminal)
-    finally:
-        os.kill(engine, signal.SIGCONT)
-    until(lambda: rundir.state(only_run()) == "stopped", seconds=30)
+    until(lambda: rundir.state(only_run()) == "stopped")
+
+
+def test_two_ctrl_c_at_once_ask_the_engine_too(news):
+    run = runs_here() / lth(*run_arguments(LONG), "--detach").out.strip()
+    follow(run, Console(quiet=True), lambda: 2)
+    until(lambda: rundir.state(run) == "stopped")
 
 
 def test_a_closed_terminal_leaves_the_engine_running(news):
-    pid, terminal = in_terminal(*run_arguments("training.epochs=400"))
+    pid, terminal = in_terminal(*run_arguments(LONG))
     until(epoch_reached)
     os.close(terminal)
     code_of(pid)
     before = rundir.read_status(only_run()).get("epoch")
-    until(lambda: rundir.read_status(only_run()).get("epoch") != before, seconds=20)
+    until(lambda: rundir.read_status(only_run()).get("epoch") != before)
     assert call("ls", "--json").json[0]["state"] == "running"
 
 
@@ -131,12 +155,12 @@ def test_ctrl_c_at_the_start_never_leaves_an_engine_nobody_spoke_of(news, monkey
     monkeypatch.setattr(launch, "spawn", spawned)
     monkeypatch.setattr(*where, interrupted)
     try:
-        said = call(*run_arguments("training.epochs=400"))
+        said = call(*run_arguments(LONG))
         run = only_run()
         assert said.code == 130
         assert f"lth resume {run.name}" in said.err
         for engine in engines:
-            engine.wait(timeout=20)
+            engine.wait(timeout=120)
         assert rundir.state(run) in ("stopped", "queued")
     finally:
         for engine in engines:  # one that does not hold its lock yet is not found by its run
@@ -156,19 +180,18 @@ def test_watching_a_run_that_no_engine_will_start_ends(news, arguments):
         stderr=subprocess.DEVNULL,
     )
     try:
-        watching.wait(timeout=5)
+        watching.wait(timeout=120)
     finally:
         watching.kill()
         watching.wait()
 
 
 def test_ctrl_c_while_watching_leaves_the_run_alone(news):
-    name = lth(*run_arguments("training.epochs=400"), "--detach").out.strip()
+    name = lth(*run_arguments(LONG), "--detach").out.strip()
     pid, terminal = in_terminal("watch", name)
-    until(epoch_reached)
-    time.sleep(1)
+    shown(terminal, b"seed 1/1")
     os.write(terminal, b"\x03")
-    words = shown(terminal, pid).decode(errors="replace")
+    words = shown(terminal).decode(errors="replace")
     assert code_of(pid) == 130
     os.close(terminal)
     assert "goes on" in words
@@ -178,7 +201,7 @@ def test_ctrl_c_while_watching_leaves_the_run_alone(news):
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_that_wants_no_colour_gets_no_escape_code(environment):
     pid, terminal = in_terminal("show", "no-such-run", **environment)
-    words = shown(terminal, pid)
+    words = shown(terminal)
     assert code_of(pid) == 2
     os.close(terminal)
     assert b"\x1b" not in words

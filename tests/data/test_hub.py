@@ -143,12 +143,12 @@ def test_an_interrupt_is_said_and_the_next_command_goes_on(lth, hub, home, tmp_p
         env=hub.environment(tmp_path / "hf"),
     )
     half = len(hub.repositories[0].files[TRAIN]) // 2
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while sum(file.stat().st_size for file in home.glob(".fetch/ag_news/*.incomplete")) < half:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     fetching.send_signal(signal.SIGINT)
-    _, words = fetching.communicate(timeout=30)
+    _, words = fetching.communicate(timeout=120)
     assert fetching.returncode == 130
     assert words == "Interrupted; what came is kept, so the same command goes on from there.\n"
     assert not (home / "ag_news").exists()

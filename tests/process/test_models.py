@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from engine.record import events, rundir, summary
 from engine.spec import DataSpec
 from tests.checkpoints import small
 from tests.conftest import COMMON, WORDS
+from tests.process.test_engine import until
 
 COMMONLY = {
     "training.epochs": 2, "training.learning_rate": 0.005, "schedule.rounds": 2, "schedule.rate": 0.5, "threads": 1,
@@ -68,10 +68,7 @@ def test_a_killed_bert_run_goes_on_to_the_numbers_of_an_uninterrupted_one(news, 
     whole, broken = new_run("bert", **settings), new_run("bert", **settings)
     finish(whole)
     engine = launch.start(broken)
-    deadline = time.monotonic() + 60
-    while not list((broken / "checkpoints").glob("seed-0*")) and engine.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: list((broken / "checkpoints").glob("seed-0*")) or engine.poll() is not None)
     os.kill(engine.pid, signal.SIGKILL)
     engine.wait()
     assert rundir.state(broken) == "orphaned"
@@ -82,8 +79,7 @@ def test_a_killed_bert_run_goes_on_to_the_numbers_of_an_uninterrupted_one(news, 
 def test_a_run_refuses_to_go_on_from_another_checkpoint_than_it_began_from(news, checkpoint):
     run = new_run("bert", **{"model.checkpoint": str(checkpoint), "training.epochs": 10_000})
     engine = launch.start(run)
-    while not any(e["event"] == "epoch" for e in events.read(run / events.FILE).events):
-        time.sleep(0.02)
+    until(lambda: rundir.read_status(run).get("epoch") or engine.poll() is not None)
     launch.ask_to_stop(run)
     engine.wait()
     small(checkpoint, [*" ".join(WORDS.values()).lower().split(), *map(str.lower, COMMON)], seed=1)
