@@ -180,12 +180,8 @@ def test_a_question_can_be_stopped_and_its_finished_pairs_are_not_trained_again(
     launch.ask_to_stop(run)
     assert engine.wait() in (0, 130)
     assert launch.start(run).wait() == 0
-    told = [
-        e
-        for e in events.read(run / events.FILE).events
-        if e["event"] == "trained" and (e["seed"], e["round"]) == (0, 0)
-    ]
-    assert [e["copy"] for e in told] == [1, 2]
+    of_first = [e["copy"] for e in told(run, "trained") if (e["seed"], e["round"]) == (0, 0)]
+    assert of_first == [1, 2]
 
 
 def test_a_moved_ticket_can_be_moved_on(source, sports, tmp_path):
