@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine import catalog
 from engine.errors import BadInput
+from engine.places import cache_root
 from engine.record import extensions, liveness, rundir
 
 if TYPE_CHECKING:
@@ -157,6 +158,8 @@ def _environment() -> dict[str, str]:
         for name in ("LTH_RUNS", "LTH_DATA")
         if os.environ.get(name)
     }
+    if os.environ.get("LTH_CACHE"):
+        moved["LTH_CACHE"] = str(cache_root() or "off")
     return {
         # Threads that wait by spinning made a step 27 times slower on two cores that two other processes also used.
         "OMP_WAIT_POLICY": "PASSIVE",
