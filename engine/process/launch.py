@@ -11,7 +11,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import catalog
+from engine import catalog, steps
 from engine.errors import BadInput
 from engine.places import cache_root
 from engine.record import extensions, liveness, rundir
@@ -52,6 +52,9 @@ def check_texts(spec: "RunSpec", progress: Callable[[str], None] = lambda _: Non
             f"data.train_size: {spec.data.train_size} given; {spec.data.name} has {texts} training texts of "
             f"{len(found.train)} classes, so give from {least} to {texts}, or none to use all."
         )
+    # The split itself may differ by a text or two; the engine, which knows it, has the last word.
+    trained_on = round((spec.data.train_size or texts) * (1 - spec.data.valid_fraction))
+    steps.within(spec.schedule.rewind, spec.training.epochs, max(1, -(-trained_on // spec.training.batch_size)))
 
 
 def checkpoint(

@@ -106,6 +106,7 @@ KINDS: dict[str, dict[str, Check]] = {
         **dict.fromkeys(("valid_loss", "test_loss", "seconds"), _maybe(_number)),
         "best_epoch": _maybe(_whole(0, _MOST_EPOCHS)),
         "parameters": _maybe(_count),
+        "shared": _maybe(_is(str)),
         "diverged": _maybe(_is(bool)),
     },
     "warning": {"message": _is(str), "seed": _maybe(is_seed), "round": _maybe(is_round)},
