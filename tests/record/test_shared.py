@@ -1,5 +1,6 @@
 """Shared dense rounds: a later run gets exactly what an earlier one kept, or nothing and a warning."""
 
+import errno
 import os
 import shutil
 import stat
@@ -316,6 +317,24 @@ def test_an_entry_evicted_while_it_is_added_to_costs_nothing(monkeypatch: pytest
 
     monkeypatch.setattr(rundir, "write_atomically", late)
     assert shared.add_passed(KEY, 9, THEN) is None
+    assert os.listdir(root()) == []
+
+
+def test_an_entry_that_another_has_replaced_since_it_was_found_is_no_damage() -> None:
+    keep()
+    entry = found()
+    room.clear()
+    keep(trained=weights(9))
+    assert shared.load(entry) is None
+    assert bits(shared.load(found())) == bits(weights(9))
+
+
+def test_a_place_that_was_taken_and_is_free_again_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(os, "rename", taken)
+    assert shared.save(KEY, PARTS, TOLD, DENSE, {5: THEN}, RUN) is None
     assert os.listdir(root()) == []
 
 
