@@ -140,14 +140,15 @@ def _differences(shown: dict[str, Any]) -> dict[tuple[Any, str], str]:
     return found
 
 
-def gap(compared: object) -> str:
-    """A difference of fractions and its interval in points, `+0.2 [-0.1, 0.5]`; `–` where it is not known."""
+def gap(compared: object, scale: float = 100, digits: int = 1) -> str:
+    """A difference and its interval, of fractions in points: `+0.2 [-0.1, 0.5]`; `–` where it is not known."""
     found = _parts(compared)
     difference, ends = number(found.get("gap")), [number(end) for end in _list(found.get("ci95"))]
     if difference is None:
         return "–"
-    words = f"{100 * difference:+z.1f}"
-    return f"{words} [{100 * ends[0]:z.1f}, {100 * ends[1]:z.1f}]" if len(ends) == 2 and None not in ends else words
+    words = f"{scale * difference:+z.{digits}f}"
+    known = [f"{scale * end:z.{digits}f}" for end in ends if end is not None]
+    return f"{words} [{', '.join(known)}]" if len(known) == 2 else words
 
 
 def _widest(shown: dict[str, Any], width: int, metric: str) -> tuple[Table, bool]:
