@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test lint format bench gpu picture wheel clean
+.PHONY: setup demo test lint format bench bench-verdict gpu picture wheel clean
 
 demo: $(READY)
 	$(BIN)/lth demo
@@ -37,6 +37,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+bench-verdict: $(READY)
+	$(BIN)/python -m tests.bench verdict
 
 gpu: $(READY)
 	$(BIN)/python -m tests.bench.gpu

@@ -43,6 +43,16 @@ def pretrained_root() -> Path:
     return _beside_data(".pretrained")
 
 
+def cache_root() -> Path | None:
+    """Dense rounds that runs share: `LTH_CACHE`, else `~/.cache/lth/dense`; None where it is `off`."""
+    given = os.environ.get("LTH_CACHE", "").strip()
+    if given.lower() == "off":
+        return None
+    if given:
+        return Path(given).expanduser().absolute()
+    return _home("XDG_CACHE_HOME", ".cache") / "lth" / "dense"
+
+
 def _beside_data(name: str) -> Path:
     root = data_root()
     folder = root if root.exists() else root.parent

@@ -119,7 +119,7 @@ class LthApp(App[None]):
     def on_lth_app_listed(self, message: Listed) -> None:
         self.summaries, self.notice = message.summaries, message.notice
         self.working = sum(one["state"] in rundir.ACTIVE for one in self.summaries)
-        if not self.screen_stack:
+        if not self.is_running or not self.screen_stack:  # leaving: what is on a screen may be gone already
             return
         screen = self.screen  # only the one in front: a change behind it would have all of it drawn again
         for bar in screen.query(TopBar):

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from engine.errors import BadInput
 from lth_tui import output
-from lth_tui.commands import act, ask, data, look, menu, pretrain, start
+from lth_tui.commands import act, ask, cache, compare, data, look, menu, pretrain, start
 from lth_tui.commands import sweep as sweeping
 
 _UsageError: Any = typer.BadParameter.__base__  # what the parser raises; typer does not name it itself
@@ -58,6 +58,9 @@ datasets.command("import")(data.data_import)
 datasets.command("fetch")(data.data_fetch)
 datasets.command("ls")(data.data_ls)
 datasets.command("show")(data.data_show)
+dense = typer.Typer(cls=_Group, help="Dense rounds that runs share.", no_args_is_help=True, rich_markup_mode=None)
+dense.command("ls")(cache.cache_ls)
+dense.command("clear")(cache.cache_clear)
 
 app.command()(start.demo)
 app.command(cls=start.RunCommand)(start.run)
@@ -72,7 +75,8 @@ app.command()(menu.datasets)
 app.add_typer(schedules, name="schedules")
 app.command()(menu.arms)
 app.add_typer(datasets, name="data")
-for command in (look.ls, look.show, look.watch, look.logs, act.stop, act.rm, act.reindex):
+app.add_typer(dense, name="cache")
+for command in (look.ls, look.show, look.watch, look.logs, compare.compare, act.stop, act.rm, act.reindex):
     app.command()(command)
 
 

@@ -164,7 +164,8 @@ def _trained(event: dict[str, Any]) -> str:
     if event.get("diverged"):
         return f"{where}  diverged"
     sparsity, accuracy = percent(event.get("sparsity")), percent(event.get("test_accuracy"))
-    return f"{where}  sparsity {sparsity:>5} %  test {accuracy} %  best epoch {event.get('best_epoch')}"
+    shared = f"  trained by {plain.line(event['shared'])}" if event.get("shared") else ""
+    return f"{where}  sparsity {sparsity:>5} %  test {accuracy} %  best epoch {event.get('best_epoch')}{shared}"
 
 
 def doing(status: dict[str, Any], seeds: list[int], rounds: int) -> str:

@@ -12,6 +12,7 @@ from lth_tui import plain
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+Metric = Annotated[str, typer.Option("--metric", help="What the table shows: accuracy, macro-f1 or loss.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Any unique part of a run's id, or @last.")]
 
 
@@ -47,6 +48,15 @@ def find(text: str) -> Path:
     from engine.record import rundir
 
     return rundir.find(runs_root(), text)
+
+
+def shown(run: Path) -> dict[str, Any]:
+    """What `lth show --json` prints of a run. Raises BadInput where a newer program made it."""
+    from engine import spec as specs
+    from engine.record import rundir, summary
+
+    specs.refuse_newer(rundir.read_json(run / "spec.json"), run / "spec.json")
+    return summary.show(run)
 
 
 def fold(run: Path) -> None:

@@ -99,15 +99,21 @@ METRICS = {
 }
 
 
-def rounds(shown: dict[str, Any], metric: str = "accuracy") -> Table:
-    """Sparsity by arms, mean ± standard deviation of a metric over seeds, from `lth show --json`."""
+def rounds(shown: dict[str, Any], metric: str = "accuracy", differences: Iterable[str] = ()) -> Table:
+    """Sparsity by arms, mean ± standard deviation of a metric over seeds, from `lth show --json`.
+
+    `differences` are further columns: ticket - dense, ticket - reinit, with the verdict's unadjusted intervals.
+    """
     values, worded = METRICS[metric][0], nats if metric == "loss" else spread
     arms = summary.arms_of(shown["spec"])
     made = table("round", "sparsity %", "weights left", right=("round", "sparsity %", "weights left"))
     for index, arm in enumerate(arms):
         marker, colour = chart.style_of(index)
         made.add_column(Text(f"{marker} {plain.line(arm)}", style=colour), justify="right", no_wrap=True)
+    for name in differences:
+        made.add_column(text(f"ticket - {name}"), justify="right", no_wrap=True)
     made.add_column("time", justify="right", style=QUIET, no_wrap=True)
+    told = _differences(shown)
     for entry in shown["rounds"]:
         found = entry["arms"]
         left = "–" if number(entry.get("nonzero")) is None else f"{entry['nonzero']:,}"
@@ -118,9 +124,41 @@ def rounds(shown: dict[str, Any], metric: str = "accuracy") -> Table:
             cells += [dense, *[""] * (len(arms) - 1)][: len(arms)]
         else:
             cells += [worded(found.get(arm, {}).get(values, [])) for arm in arms]
+        cells += [told.get((entry["round"], name), "") for name in differences]
         seconds = [number(one) for metrics in found.values() for one in metrics.get("seconds", [])]
         made.add_row(*cells, duration(sum(one for one in seconds if one is not None)))
     return made
+
+
+def _differences(shown: dict[str, Any]) -> dict[tuple[Any, str], str]:
+    """What the verdict says of each round, in points, by round and by what the ticket is compared with."""
+    found = {}
+    for one in _list(_parts(shown.get("verdict")).get("rounds")):
+        for name, compared in _parts(_parts(one).get("differences")).items():
+            if isinstance(number_ := one.get("round"), int):
+                found[number_, name] = gap(compared)
+    return found
+
+
+def gap(compared: object, scale: float = 100, digits: int = 1) -> str:
+    """A difference and its interval, of fractions in points: `+0.2 [-0.1, 0.5]`; `–` where it is not known."""
+    found = _parts(compared)
+    difference, ends = number(found.get("gap")), [number(end) for end in _list(found.get("ci95"))]
+    if difference is None:
+        return "–"
+    words = f"{scale * difference:+z.{digits}f}"
+    known = [f"{scale * end:z.{digits}f}" for end in ends if end is not None]
+    return f"{words} [{', '.join(known)}]" if len(known) == 2 else words
+
+
+def _widest(shown: dict[str, Any], width: int, metric: str) -> tuple[Table, bool]:
+    """The table of rounds with as many columns of differences as there is room for, and whether it has any."""
+    known = {name for _, name in _differences(shown)} if metric == "accuracy" else set()
+    for wanted in (("dense", "reinit"), ("dense",)):
+        made = rounds(shown, metric, wanted)
+        if known.issuperset(wanted) and Console(width=1000).measure(made).maximum <= width:
+            return made, True
+    return rounds(shown, metric), False
 
 
 def curves(shown: dict[str, Any], width: int, height: int = 16) -> list[Text]:
@@ -137,17 +175,32 @@ def run(shown: dict[str, Any], width: int, metric: str = "accuracy") -> Renderab
 
         return Group(*parts, *barriers.shown(shown["stability"], width), *closing(shown))
     if shown["rounds"]:
-        parts += [
-            "",
-            rounds(shown, metric),
-            Text(f"{METRICS[metric][1]}, mean ± standard deviation over seeds", style=QUIET),
-        ]
+        made, differences = _widest(shown, width, metric)
+        under = f"{METRICS[metric][1]}, mean ± standard deviation over seeds"
+        if differences:
+            under += "; differences in points, unadjusted 95 % intervals"
+        parts += ["", made, Text(under, style=QUIET)]
     if linear(shown) is not None:
         parts.append(reference(shown, metric))
     drawn = curves(shown, width)
     if drawn:
         parts += ["", *drawn]
-    return Group(*parts, *closing(shown))
+    return Group(*parts, *compared(shown), *closing(shown))
+
+
+def compared(shown: dict[str, Any]) -> list[RenderableType]:
+    """The ticket against each other arm over the verdict's region, where the sentence has no room for all of it."""
+    verdict = _parts(shown.get("verdict"))
+    found = _parts(verdict.get("against")) | _parts(verdict.get("rivals"))
+    if len(found) < 2:
+        return []
+    made = table("ticket against", "difference", "p", right=("difference", "p"))
+    for name, one in found.items():
+        p = number(_parts(one).get("p"))
+        made.add_row(text(name), gap(one), "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}")
+    low, high = (percent(end) for end in [*_list(verdict.get("region")), None, None][:2])
+    under = f"points, 95 % CI, over the rounds of {low} to {high} % sparsity; p after Holm's correction"
+    return ["", made, Text(under, style=QUIET)]
 
 
 def reference(shown: dict[str, Any], metric: str = "accuracy") -> Text:
@@ -215,7 +268,7 @@ def closing(shown: dict[str, Any]) -> list[RenderableType]:
     if isinstance(verdict, dict) and verdict.get("sentence"):
         won = verdict.get("winning_ticket")
         style = "bold green" if won is True else "bold yellow" if won is False else "bold"
-        parts += ["", text(verdict["sentence"], style)]
+        parts += ["", Text(plain.line(verdict["sentence"], 1000), style=style)]
     if shown.get("cause"):
         parts += ["", text(f"Failed: {shown['cause']}", "red")]
     parts += [text(f"Warning: {warning}", "yellow") for warning in shown.get("warnings", [])[:20]]

@@ -15,6 +15,9 @@ from engine.record import liveness
 settings.register_profile("lth", deadline=None)  # a busy machine is no failure
 settings.load_profile("lth")
 
+os.environ["LTH_CACHE"] = "off"  # for fixtures that serve many tests; each test has its own
+os.environ.pop("LTH_CACHE_GB", None)
+
 # A shell that starts the tests in the background has interrupts ignored, which every program they start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -50,6 +53,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("LTH_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("LTH_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("LTH_CACHE", str(tmp_path / "dense"))
     yield
     for lock in tmp_path.glob("runs/*/engine.lock"):
         pid = liveness.holder(lock.parent)

@@ -22,6 +22,7 @@ from tests.bench import (
     records,
     scale,
     steps,
+    verdict,
 )
 from tests.bench.figures import ROOT, times_as_long
 from tests.bench.pace import Watch, built, composed
@@ -64,8 +65,9 @@ def test_without_cuda_the_gpu_check_says_so_in_one_sentence_and_ends_well(tmp_pa
         (datasets, {"texts": 200, "repeats": 1}),
         (records, {"processes": 2, "updates": 10, "listed": 5, "rebuilt": 5, "appends": 200}),
         (scale, {"train": 60, "test": 20, "crews": (2,)}),
+        (verdict, {"runs": 4, "seeds": (3,), "rounds": (4,)}),
     ],
-    ids=["cli", "step", "data", "record", "scale"],
+    ids=["cli", "step", "data", "record", "scale", "verdict"],
 )
 def test_a_benchmark_measures_something_and_keeps_out_of_the_users_folders(
     module: ModuleType, sizes: dict, tmp_path: Path

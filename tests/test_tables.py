@@ -97,6 +97,69 @@ def test_counts_agree_with_their_nouns():
     assert all(one in words for one in ("1 round ", "1 epoch,", "1 seed"))
 
 
+def test_a_verdict_takes_any_value():
+    for value in ODD:
+        for verdict in (
+            {"against": value, "rivals": value, "region": value, "rounds": value},
+            {"against": {"a\x1b": value, "b": {"gap": value, "ci95": value, "p": value}}, "region": [value]},
+            {"rounds": [value, {"round": value, "differences": value}, {"round": 1, "differences": {"dense": value}}]},
+        ):
+            text = printed(tables.run(shown(verdict=verdict, rounds=DECIDED["rounds"]), 200))
+            assert "some-run" in text
+            assert "\x1b" not in text
+
+
+def difference(gap, low, high):
+    return {"gap": gap, "ci95": [low, high], "p": 0.0004}
+
+
+DECIDED = {
+    "spec": {"arms": ["ticket", "reinit"]},
+    "rounds": [
+        {"round": 1, "sparsity": 0.2, "arms": {"ticket": {"test_accuracy": [0.9]}, "reinit": {"test_accuracy": [0.8]}}}
+    ],
+    "verdict": {
+        "sentence": "A winning ticket.",
+        "region": [0.5, 0.95],
+        "against": {"reinit": difference(0.0111, 0.005, 0.0172)},
+        "rivals": {"finetune": difference(-0.0004, -0.01, 0.0095)},
+        "rounds": [
+            {
+                "round": 1,
+                "differences": {"dense": difference(-0.002, -0.01, 0.006), "reinit": difference(0.1, 0.08, 0.12)},
+            }
+        ],
+    },
+}
+
+
+def test_differences_stand_beside_the_rounds_where_there_is_room_marked_as_unadjusted():
+    def wide(width, **more):
+        console = Console(width=width)
+        with console.capture() as captured:
+            console.print(tables.run(shown(**DECIDED), width, **more))
+        return captured.get()
+
+    text = wide(120)
+    for words in ("ticket - dense", "-0.2 [-1.0, 0.6]", "ticket - reinit", "+10.0 [8.0, 12.0]"):
+        assert words in text
+    assert "differences in points, unadjusted 95 % intervals" in text
+    narrow = wide(40)
+    assert "ticket - dense" not in narrow
+    assert "unadjusted" not in narrow
+    assert "ticket - dense" not in wide(120, metric="loss"), "they are of accuracies"
+
+
+def test_every_comparison_of_the_verdict_is_in_a_table():
+    text = " ".join(printed(tables.run(shown(**DECIDED), 80)).split())
+    for words in (
+        "reinit +1.1 [0.5, 1.7] < 0.001",
+        "finetune +0.0 [-1.0, 0.9] < 0.001",
+        "50.0 to 95.0 % sparsity",
+    ):
+        assert words in text
+
+
 REFERENCE = {"linear_test_accuracy": 0.912, "per_seed": [0.911, None, 0.913], "test_macro_f1": [0.90, None, 0.92]}
 
 

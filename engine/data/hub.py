@@ -64,7 +64,10 @@ def _fetch(name: str, hub: "Hub", work: Path, progress: Progress) -> store.Summa
             for part, split in (("train", hub.train), ("test", hub.test)):
                 _write(name, hub, came[split], made / f"{part}.parquet", progress)
         progress(f"checking {name}")
-        return store.import_dataset(name, made)
+        try:
+            return store.import_dataset(name, made)
+        except BadInput as error:  # about what the hub gave, not about a folder that is gone by then
+            raise BadInput(str(error).replace(str(made), hub.repository)) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

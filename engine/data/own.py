@@ -48,11 +48,17 @@ def read(data: DataSpec, stop: Callable[[], bool] = lambda: False) -> Corpus:
     `stop()` has become true.
     """
     train = _look(_there("dataset", data.file), data, stop, marks=data.test_file is None)
-    if len(train.labels) < 2:
-        only = short(next(iter(train.labels), ""))
+    joined = " + ".join(f"'{name}'" for name in train.text)
+    if not train.texts:
         raise BadInput(
-            f"data.label_column: {train.label!r} of {train.table.path} holds one value only ({only}); "
-            "give a column with at least two."
+            f"dataset: {train.table.path} holds no text with a label (text from {joined}, label from '{train.label}'); "
+            "give rows of a text and its label, or name other columns."
+        )
+    if len(train.labels) < 2:
+        among = f", {left_out(train.empty)}" if train.empty else ""
+        raise BadInput(
+            f"data.label_column: {train.label!r} of {train.table.path} holds one value only "
+            f"({short(next(iter(train.labels)))}{among}); give a column with at least two."
         )
     classes = columns.in_order(list(train.labels))
     meant = {label: place for place, label in enumerate(classes)}
@@ -73,7 +79,6 @@ def read(data: DataSpec, stop: Callable[[], bool] = lambda: False) -> Corpus:
         parts = Streamed(partial(train.pairs, meant), train.texts), Streamed(partial(test.pairs, meant), test.texts)
         tested = f"tested on {test.table.path.name}"
         empty, unlabelled = empty + test.empty, unlabelled + test.unlabelled
-    joined = " + ".join(f"'{name}'" for name in train.text)
     missing = f"{unlabelled:,} text{'s' if unlabelled > 1 else ''} without a label left out" if unlabelled else ""
     note = [f"text from {joined}, label from '{train.label}'", tested, left_out(empty), missing]
     return Corpus(data.name, tuple(classes), *parts, "; ".join(filter(None, note)))

@@ -119,8 +119,12 @@ def _tables(
     """Files with named columns: csv with a header, jsonl, parquet of the hub or of `lth data fetch`."""
     first = tables.table(train[0], stop)
     chosen = _columns(card, first)
-    rows = (row for path in train for row in columns.pairs(_table(path, chosen), *chosen))
-    meant = _meanings(card, first, {label: number for number, _, label in lines.heard(rows, stop) if label})
+    rows = ((path, row) for path in train for row in columns.pairs(_table(path, chosen), *chosen))
+    found: dict[str, tuple[Path, int]] = {}  # label -> the file and the row that it first stands in
+    for path, (number, _, label) in lines.heard(rows, stop):
+        if label and label not in found:
+            found[label] = path, number
+    meant = _meanings(card, first, found)
     return partial(_mapped, card, train, chosen, meant), partial(_mapped, card, test, chosen, meant)
 
 
@@ -143,25 +147,25 @@ def _table(path: Path, chosen: tuple[tuple[str, ...], str]) -> tables.Table:
     return table
 
 
-def _meanings(card: DatasetCard, table: tables.Table, rows: dict[str, int]) -> dict[str, int]:
+def _meanings(card: DatasetCard, table: tables.Table, found: dict[str, tuple[Path, int]]) -> dict[str, int]:
     """What each value of the label column means: a class by its name, or numbers from 0 or from 1."""
     count = len(card.classes)
-    if all(re.fullmatch(r"-?\d+", label) for label in rows):
-        base = 0 if "0" in rows else 1
-        if rows and base and str(count) not in rows:
+    if all(re.fullmatch(r"-?\d+", label) for label in found):
+        base = 0 if "0" in found else 1
+        if found and base and str(count) not in found:
             raise BadInput(
-                f"dataset: {table.path} has the labels {', '.join(sorted(rows))[:60]}, which does not tell whether "
+                f"dataset: {table.path} has the labels {', '.join(sorted(found))[:60]}, which does not tell whether "
                 f"they count from 0 or from 1; give texts of all {count} classes."
             )
         wanted = f"give a number from {base} to {base + count - 1}"
         meant = {str(base + label): label for label in range(count)}
     else:
         wanted = f"give one of {', '.join(card.classes)}"
-        names = {label: [place for place, name in enumerate(card.classes) if _named(label, name)] for label in rows}
+        names = {label: [place for place, name in enumerate(card.classes) if _named(label, name)] for label in found}
         meant = {label: places[0] for label, places in names.items() if len(places) == 1}
-    for label, number in rows.items():
+    for label, (path, number) in found.items():
         if label not in meant:
-            raise bad(table.path, number, f"label {short(label)} given", wanted, table.unit)
+            raise bad(path, number, f"label {short(label)} given", wanted, table.unit)
     return meant
 
 

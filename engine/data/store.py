@@ -84,6 +84,8 @@ def _at_hand(name: str, given: Path, progress: Callable[[str], None]) -> Iterato
             progress(f"unpacking {given.name}")
             archive.unpack(given, unpacked, progress)
             yield unpacked
+        except BadInput as error:  # about the archive, as the person knows it
+            raise BadInput(str(error).replace(str(unpacked), str(given))) from None
         finally:
             shutil.rmtree(unpacked, ignore_errors=True)
     else:

@@ -11,8 +11,9 @@ from typing import Any
 from engine import reference, stats
 from engine.errors import BadInput, Stopped
 from engine.lottery import Dense, Standing, Track
+from engine.process import dense_round
 from engine.pruning.mask import Weights
-from engine.record import barriers, checkpoint, events, rundir, summary, tickets
+from engine.record import barriers, checkpoint, events, liveness, rundir, shared, summary, tickets
 from engine.spec import RunSpec
 
 _DURABLE = {
@@ -36,6 +37,10 @@ class RunJournal:
         self.status = rundir.read_status(run)
         self.stop_asked = self._stop_asked(stop_asked)
         self.spec: RunSpec | None = None
+        self.machine: dict[str, Any] = {}
+        self.versions: dict[str, str] = {}
+        self.fingerprint = ""  # of the data
+        self.recalled: set[int] = set()  # seeds whose dense round an earlier run trained
         self.began = time.time()
         self.trainings_done = 0
         self.epochs_trained = 0  # by this engine, since `began`
@@ -55,7 +60,7 @@ class RunJournal:
         if event == "round_started":
             self._update(seed=fields["seed"], round=fields["round"], arm=fields["arms"][0], epoch=0)
         elif event == "epoch":
-            self.epochs_trained += 1
+            self.epochs_trained += fields["round"] > 0 or fields["seed"] not in self.recalled
             progress = self._progress(fields["epoch"] / fields["epochs"])
             self._update(arm=fields["arm"], epoch=fields["epoch"], doing="training", progress=progress)
         elif event == "trained":
@@ -70,9 +75,10 @@ class RunJournal:
 
     def started(self, spec: RunSpec, **machine: Any) -> None:
         """The run begins, or goes on."""
-        self.spec = spec
-        versions = {name: version(name) for name in ("torch", "torchtext", "numpy")}
+        self.spec, self.machine = spec, machine
+        versions = {name: version(name) for name in ("torch", "torchtext", "transformers", "numpy")}
         versions |= {"python": platform.python_version(), "platform": sys.platform}
+        self.versions = versions
         self.tell("run_resumed" if self.began_with else "run_started", versions=versions, **machine)
         for name, then in (self.began_with.get("versions") or {}).items():
             if versions.get(name) != then:
@@ -93,6 +99,7 @@ class RunJournal:
         if began != fingerprint:
             words = f"dataset: {about['name']} has changed since {since} began"
             raise BadInput(f"{words}; bring the old one back, or start a new run.")
+        self.fingerprint = fingerprint
         self.tell("data_ready", fingerprint=fingerprint, **about)
 
     def keep_words(self, words: Sequence[str]) -> None:
@@ -165,10 +172,45 @@ class RunJournal:
             return None
 
     def recall(self, seed: int, step: int | None) -> Dense | None:
-        return None
+        """The dense round of this seed that an earlier run trained, with the weights it passed at `step`, if it did."""
+        try:
+            entry = shared.find(shared.key(self._dense_part(seed)))
+            weights = shared.load(entry) if entry else None
+            if entry is None or weights is None:
+                return None
+            passed = shared.load(entry, step) if step else None
+            if step and passed is None and self.machine.get("device") != "cpu":
+                return None  # only a CPU would come by that step again on the very same way
+            self.recalled.add(seed)
+            return dense_round.of(entry.told, entry.run, weights, passed)
+        except shared.Damaged as error:
+            self.tell("warning", seed=seed, message=str(error))
+            return None
 
     def share(self, seed: int, step: int | None, dense: Dense) -> None:
-        pass
+        """Keep a dense round for later runs; that it cannot be kept costs a warning."""
+        parts, passed, told = self._dense_part(seed), dense.trained.passed, dense_round.told(dense)
+        if told is None:
+            return
+        at = {step: passed} if step and passed is not None else {}
+        words = shared.save(shared.key(parts), parts, told, dense.trained.weights, at, dense.run or self.run.name)
+        if words:
+            self.tell("warning", message=words)
+
+    def _dense_part(self, seed: int) -> dict[str, Any]:
+        """Everything that the numbers of a dense round hang on."""
+        spec = self._spec.model_dump(mode="json")
+        data = {name: spec["data"][name] for name in ("valid_fraction", "train_size")}
+        return {
+            "model": spec["model"],
+            "data": {"name": spec["data"]["name"], "fingerprint": self.fingerprint, **data},
+            "training": spec["training"],
+            "seed": seed,
+            "numbers": dense_round.NUMBERS,
+            "versions": self.versions,
+            "machine": self.machine,
+            "host": liveness.identity()["host"],
+        }
 
     def keep_rewind(self, seed: int, weights: Weights) -> None:
         """The weights that this seed's tickets start from."""

@@ -11,8 +11,9 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import catalog
+from engine import catalog, steps
 from engine.errors import BadInput
+from engine.places import cache_root
 from engine.record import extensions, liveness, rundir
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def check_texts(spec: "RunSpec", progress: Callable[[str], None] = lambda _: Non
             f"data.train_size: {spec.data.train_size} given; {spec.data.name} has {texts} training texts of "
             f"{len(found.train)} classes, so give from {least} to {texts}, or none to use all."
         )
+    # The split itself may differ by a text or two; the engine, which knows it, has the last word.
+    trained_on = round((spec.data.train_size or texts) * (1 - spec.data.valid_fraction))
+    steps.within(spec.schedule.rewind, spec.training.epochs, max(1, -(-trained_on // spec.training.batch_size)))
 
 
 def checkpoint(
@@ -171,6 +175,8 @@ def _environment() -> dict[str, str]:
         for name in ("LTH_RUNS", "LTH_DATA")
         if os.environ.get(name)
     }
+    if os.environ.get("LTH_CACHE"):
+        moved["LTH_CACHE"] = str(cache_root() or "off")
     return {
         # Threads that wait by spinning made a step 27 times slower on two cores that two other processes also used.
         "OMP_WAIT_POLICY": "PASSIVE",

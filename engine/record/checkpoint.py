@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from engine.record import tickets
@@ -23,7 +23,7 @@ class Damaged(Exception):
 
 def save_rewind(run: Path, seed: int, weights: dict[str, Tensor]) -> None:
     """The weights that the seed's tickets are rewound to."""
-    write_atomically(run / TICKETS / tickets.rewind(seed), save(_contiguous(weights)))
+    write_atomically(run / TICKETS / tickets.rewind(seed), to_bytes(weights))
 
 
 def load_rewind(run: Path, seed: int, folder: str = TICKETS) -> dict[str, Tensor]:
@@ -82,6 +82,19 @@ def _track(tensors: dict[str, Tensor], metadata: dict[str, str], arm: str) -> Tr
 
 def _named(arm: str, name: str) -> str:
     return name if arm == "ticket" else f"{arm}{_ARM}{name}"
+
+
+def to_bytes(weights: dict[str, Tensor]) -> bytes:
+    """Weights as the content of a safetensors file."""
+    return save(_contiguous(weights))
+
+
+def from_bytes(data: bytes) -> dict[str, Tensor]:
+    """The weights that the content of a safetensors file holds. Raises Damaged."""
+    try:
+        return load(data)
+    except (SafetensorError, KeyError, ValueError, RuntimeError, AssertionError) as error:
+        raise Damaged(f"these are no weights: {error}") from None
 
 
 def _standing(run: Path, seed: int) -> Path:

@@ -122,6 +122,7 @@ KINDS: dict[str, dict[str, Check]] = {
         **dict.fromkeys(("valid_loss", "test_loss", "seconds"), _maybe(_number)),
         "best_epoch": _maybe(_whole(0, _MOST_EPOCHS)),
         "parameters": _maybe(_count),
+        "shared": _maybe(_is(str)),
         "diverged": _maybe(_is(bool)),
     },
     "stability": {

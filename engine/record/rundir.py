@@ -108,7 +108,7 @@ def create(
                 run = runs / new_id(model, dataset, schedule)
                 if not run.exists():  # a rename onto a run fails too: it is not empty
                     draft = draft.rename(run)
-                    _sync_folder(runs)
+                    sync_folder(runs)
                     return run
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -138,7 +138,7 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
             temporary.unlink()
         raise
     if durable:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def sweep(run: Path) -> None:
@@ -149,7 +149,8 @@ def sweep(run: Path) -> None:
                 draft.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until a power cut cannot take back what was renamed in a folder. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -157,15 +158,20 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _object(path: str | Path) -> dict[str, Any]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a fifo must not block the reader
+def load_json(path: str | Path, largest: int = _LARGEST, folder: int | None = None) -> dict[str, Any]:
+    """The JSON object in a file of at most `largest` bytes. Raises OSError, ValueError, TypeError.
+
+    `folder` is a descriptor of the folder that a relative path begins from.
+    """
+    # A fifo must not block the reader.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("not a file")
-        data = os.read(descriptor, _LARGEST + 1)
+        data = os.read(descriptor, largest + 1)
     finally:
         os.close(descriptor)
-    if len(data) > _LARGEST:
+    if len(data) > largest:
         raise ValueError("too large")
     tree = orjson.loads(data)
     if not isinstance(tree, dict):
@@ -177,7 +183,7 @@ def _object(path: str | Path) -> dict[str, Any]:
 def read_json(path: str | Path) -> dict[str, Any]:
     """The JSON object in a small file; empty where it is missing, torn or anything else. Never raises."""
     try:
-        return _object(path)
+        return load_json(path)
     except (OSError, ValueError, TypeError):
         return {}
 
@@ -189,7 +195,7 @@ def read_status(run: Path) -> dict[str, Any]:
     version pass through.
     """
     try:
-        status = _object(f"{run}/status.json")
+        status = load_json(f"{run}/status.json")
     except OSError as error:
         return {"state": "failed", "cause": f"status.json cannot be read ({error.strerror})"}
     except (ValueError, TypeError):

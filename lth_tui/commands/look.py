@@ -33,18 +33,11 @@ def ls(
 
 def show(
     run: output.Run,
-    metric: Annotated[
-        str, typer.Option("--metric", help="What the table shows: accuracy, macro-f1 or loss.")
-    ] = "accuracy",
+    metric: output.Metric = "accuracy",
     json: output.Json = False,
 ) -> None:
     """One run: its rounds, its chart, its verdict."""
-    from engine import spec as specs
-    from engine.record import rundir, summary
-
-    found = output.find(run)
-    specs.refuse_newer(rundir.read_json(found / "spec.json"), found / "spec.json")
-    shown = summary.show(found)
+    shown = output.shown(output.find(run))
     if json:
         return output.out(shown)
     from lth_tui import tables

@@ -194,7 +194,7 @@ class LaunchScreen(Screen[None]):
         self._redraw()
 
     def _redraw(self) -> None:
-        if not self.is_mounted:
+        if not self.is_mounted or not self.app.is_running:
             return
         self.query_one("#about", Static).update(self._about())
         self.query_one("#ladder", Static).update(self._ladder())

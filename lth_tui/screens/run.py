@@ -189,7 +189,7 @@ class RunScreen(Screen[None]):
         if sentence and state == "finished":
             won = verdict.get("winning_ticket")
             tone = "$success" if won is True else "$warning" if won is False else "$accent"
-            return [(f"{plain.line(sentence)}\n", f"bold {tone}")]
+            return [(f"{plain.line(sentence, 1000)}\n", f"bold {tone}")]
         if state == "orphaned":
             again = f"lth resume {self.run_path.name[-4:]}"
             return [

@@ -1,6 +1,9 @@
 """The runs screen: live, and what can be done to a run there."""
 
+import asyncio
 from pathlib import Path
+
+from textual.widgets import Input
 
 from engine.record import history, rundir
 from lth_tui.app import LthApp
@@ -202,6 +205,20 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
         await sees(pilot, "Remove", "Quit", "Next row", "Filter", "Undo")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+
+
+async def test_a_list_that_comes_while_the_app_is_leaving_finds_no_screen_to_break(runs: Path, monkeypatch) -> None:
+    leave = Input._message_loop_exit
+
+    async def slowly(widget: Input) -> None:
+        await asyncio.sleep(0.5)  # its neighbours are gone by then
+        await leave(widget)
+
+    monkeypatch.setattr(Input, "_message_loop_exit", slowly)
+    app = LthApp()
+    async with app.run_test(notifications=True) as pilot:
+        await sees(pilot, "No runs yet")
+        asyncio.get_running_loop().call_later(0.2, app.post_message, app.Listed([], None))
 
 
 async def test_quitting_says_which_runs_go_on(runs: Path) -> None:

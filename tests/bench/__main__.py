@@ -11,6 +11,7 @@ and "not met" are words, not verdicts of a test: the exit code is 0 either way, 
     data    encoding texts, and loading them again
     record  the index of runs, and the event log
     scale   560,000 reviews prepared: pace, memory, and again after a kill; some minutes, only where it is named
+    verdict how often the verdict is wrong, by simulation (no matter of speed); some minutes, only where it is named
 """
 
 import argparse
@@ -35,13 +36,14 @@ BENCHMARKS = {
     "data": "tests.bench.datasets",
     "record": "tests.bench.records",
     "scale": "tests.bench.scale",
+    "verdict": "tests.bench.verdict",
 }
-USUAL = [name for name in BENCHMARKS if name != "scale"]
+USUAL = [name for name in BENCHMARKS if name not in ("scale", "verdict")]
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure what is promised about speed.")
-    which = f"some of: {', '.join(BENCHMARKS)}; all but scale if none"
+    which = f"some of: {', '.join(BENCHMARKS)}; all but scale and verdict if none"
     parser.add_argument("names", nargs="*", metavar="NAME", help=which)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     chosen = parser.parse_args(arguments)

@@ -27,6 +27,7 @@ def own_folders() -> Iterator[Path]:
     """A temporary folder in which runs, datasets and caches are kept meanwhile, so that the user's are not touched."""
     with tempfile.TemporaryDirectory(prefix="lth-bench-", ignore_cleanup_errors=True) as name:
         moved = {"LTH_RUNS": f"{name}/runs", "LTH_DATA": f"{name}/data", "XDG_CACHE_HOME": f"{name}/cache"}
+        moved["LTH_CACHE"] = f"{name}/dense"
         before = {variable: os.environ.get(variable) for variable in moved}
         os.environ.update(moved)
         try:

@@ -119,7 +119,8 @@ _HOSTILE = {
     "fifo": (_member("set/test.csv", b"", type=tarfile.FIFOTYPE), "holds a link or a device"),
     "device": (_member("set/test.csv", b"", type=tarfile.CHRTYPE), "holds a link or a device"),
     "twice": (_member("other/train.csv"), "holds two of train.csv"),
-    "half": (_member("set/readme.txt"), "holds a train.csv but no test.csv"),
+    "half": (_member("set/readme.txt"), "^dataset: .*/evil.tgz holds a train.csv but no test.csv"),
+    "broken": (_member("set/test.csv", b'"1","a'), "^dataset: .*/evil.tgz/test.csv, row 1: not csv"),
     "huge name": (_member("n" * 2_000_000 + ".csv"), "is no archive of texts"),
 }
 

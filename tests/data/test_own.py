@@ -293,6 +293,10 @@ def _bad(folder: Path, kind: str) -> DataSpec:
         path.write_text('{"text": "\\ud800", "label": ' + "9" * 5000 + "}")
     if kind == "one value":
         return _spec(_write(path, [(text, "same") for text, _ in ROWS]))
+    if kind == "one value and empty texts":
+        return _spec(_write(path, [*((text, "same") for text, _ in ROWS), ("", "other"), (" ", "another")]))
+    if kind == "empty texts alone":
+        return _spec(_write(path, [("", label) for _, label in ROWS]))
     if kind == "many values":
         return _spec(_write(path, [(f"text {n}", n) for n in range(1100)]))
     if kind == "no column":
@@ -344,6 +348,8 @@ def _bad(folder: Path, kind: str) -> DataSpec:
     ("kind", "says"),
     [
         ("one value", r"data.label_column: 'label' of .*mine.csv holds one value only \('same'\); give a column with"),
+        ("one value and empty texts", r"one value only \('same', 2 empty texts left out\); give a column"),
+        ("empty texts alone", "mine.csv holds no text with a label .text from 'text', label from 'label'.; give rows"),
         (
             "many values",
             "data.label_column: 'label' of .* more than 1,000 values, so it looks like no column of labels",
@@ -362,7 +368,7 @@ def _bad(folder: Path, kind: str) -> DataSpec:
         ("gone", "dataset: .*gone.csv does not exist; give a csv, tsv, jsonl or parquet file"),
         ("folder", "is no file; give a csv, tsv, jsonl or parquet file"),
         ("empty", "mine.csv is empty; give rows of a text and its label"),
-        ("header alone", "data.label_column: 'label' of .* holds one value only|holds no text with a label"),
+        ("header alone", "mine.csv holds no text with a label"),
         ("not UTF-8", r"mine.csv, line 2: byte 14 \(0xe9\) is not UTF-8; save the file as UTF-8"),
         ("no parquet", "mine.parquet is no whole parquet file"),
         *(

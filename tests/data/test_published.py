@@ -188,8 +188,11 @@ def _broken(folder: Path, kind: str) -> None:
     elif kind == "parquet":
         _fetched(folder)
         (folder / "test.parquet").write_bytes((folder / "test.parquet").read_bytes()[:-9])
+    elif kind == "label of a shard":
+        _hub(folder)
+        _parquet(folder / "data" / "train-00001-of-00002.parquet", [*TRAIN[:3], ("odd", 2)])
     elif kind == "label":
-        _parquet(folder / "train.parquet", [*TRAIN, ("odd", 2)]), _parquet(folder / "test.parquet", TEST)
+        _parquet(folder / "train.parquet", [*TRAIN, ("odd", 2), ("odd", 2)]), _parquet(folder / "test.parquet", TEST)
     elif kind == "test label":
         _parquet(folder / "train.parquet", TRAIN), _parquet(folder / "test.parquet", [*TEST, ("odd", 7)])
     elif kind == "test line":
@@ -217,6 +220,7 @@ def _broken(folder: Path, kind: str) -> None:
         ("one folder", "holds no reviews in test/neg; bring the whole of aclImdb"),
         ("bytes", r"1_2.txt, line 1: byte 3 \(0xe9\) is not UTF-8"),
         ("parquet", "test.parquet is no whole parquet file"),
+        ("label of a shard", "train-00001-of-00002.parquet, row 4: label '2' given; give a number from 0 to 1"),
         ("label", "train.parquet, row 13: label '2' given; give a number from 0 to 1"),
         ("test label", "test.parquet, row 5: label '7' given; give one of 0, 1"),
         ("test line", "test.jsonl, line 5: label '7' given; give one of 0, 1"),
