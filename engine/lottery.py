@@ -126,7 +126,7 @@ def train_dense(
     """Round 0: the dense network, trained here or by an earlier run; and the rewind point. None where it diverged."""
     whole = prunable(lab, entries)
     step = rewind_step(lab, texts)
-    told = _announce(lab, journal, seed, 0, whole, entries, ["dense"])
+    told = announce(lab, journal, seed, 0, whole, entries, ["dense"])
     dense = journal.recall(seed, step)
     if dense is not None:
         dense = _with_passed(lab, journal, texts, seed, dense, Start(initial, {}), step)
@@ -227,20 +227,10 @@ def train_round(
             narrower=lab.narrower,
         )
 
-    group: dict[str, Start] = {}
-    for arm in spec.arms:
-        if catalog.ARMS[arm].mask == "own" and arm not in before.tracks:
-            continue  # it diverged in an earlier round, which was told then
-        begin = spec.schedule.retrain if arm == "ticket" and spec.schedule.retrain != "rewind" else arm
-        start = catalog.load(catalog.ARMS[begin].start)(turn(arm))
-        if start is not None:
-            group[arm] = start
-        else:
-            message = f"{arm} is left out: no network so narrow has as few parameters as the ticket"
-            journal.tell("warning", seed=seed, round=number, message=message)
-    told = _announce(lab, journal, seed, number, mask, entries, list(group))
-    told.parameters.update({arm: _parameters(start.module) for arm, start in group.items() if start.module})
-    arms = train(group, lab.plan(seed), lab.module, texts, told.epoch, told.trained, journal.stop_asked)
+    # An arm without a track diverged in an earlier round, which was told then.
+    here = [arm for arm in spec.arms if catalog.ARMS[arm].mask != "own" or arm in before.tracks]
+    group = start_arms(lab, journal, seed, number, here, turn)
+    arms = train_arms(lab, journal, texts, seed, number, mask, entries, group)
     tracks = {
         arm: Track(group[arm].mask, trained.weights)
         for arm, trained in arms.items()
@@ -251,6 +241,38 @@ def train_round(
     standing = Standing(number, tracks)
     journal.keep_round(seed, standing)
     return standing
+
+
+def start_arms(
+    lab: Laboratory, journal: Journal, seed: int, number: int, arms: list[str], turn: Callable[[str], Turn]
+) -> dict[str, Start]:
+    """Where each arm starts in a round; one that cannot is left out, and that is told."""
+    group: dict[str, Start] = {}
+    for arm in arms:
+        begin = lab.spec.schedule.retrain if arm == "ticket" and lab.spec.schedule.retrain != "rewind" else arm
+        start = catalog.load(catalog.ARMS[begin].start)(turn(arm))
+        if start is not None:
+            group[arm] = start
+        else:
+            message = f"{arm} is left out: no network so narrow has as few parameters as the ticket"
+            journal.tell("warning", seed=seed, round=number, message=message)
+    return group
+
+
+def train_arms(
+    lab: Laboratory,
+    journal: Journal,
+    texts: Texts,
+    seed: int,
+    number: int,
+    mask: Mask,
+    entries: Mask,
+    group: dict[str, Start],
+) -> dict[str, Trained | Diverged]:
+    """Train and evaluate the arms of a round as one group; all of it is told."""
+    told = announce(lab, journal, seed, number, mask, entries, list(group))
+    told.parameters.update({arm: _parameters(start.module) for arm, start in group.items() if start.module})
+    return train(group, lab.plan(seed), lab.module, texts, told.epoch, told.trained, journal.stop_asked)
 
 
 def prune(
@@ -295,8 +317,8 @@ def _rewound(lab: Laboratory, journal: Journal, texts: Texts, seed: int, initial
 
 
 @dataclass(frozen=True)
-class _Teller:
-    """Tells what becomes of the networks of one round."""
+class Teller:
+    """Tells what becomes of the networks of one round; of a `copy` above 0, where they are trained more than once."""
 
     journal: Journal
     seed: int
@@ -304,12 +326,16 @@ class _Teller:
     sparsity: float
     epochs: int
     parameters: dict[str, int] = field(default_factory=dict)  # of arms whose network has a shape of its own
+    copy: int = 0
+
+    @property
+    def where(self) -> dict[str, int]:
+        return {"seed": self.seed, "round": self.number} | ({"copy": self.copy} if self.copy else {})
 
     def epoch(self, epoch: Epoch) -> None:
         self.journal.tell(
             "epoch",
-            seed=self.seed,
-            round=self.number,
+            **self.where,
             arm=epoch.arm,
             sparsity=self.sparsity,
             epoch=epoch.number,
@@ -321,26 +347,25 @@ class _Teller:
         )
 
     def trained(self, arm: str, trained: Trained | Diverged, shared: str | None = None) -> None:
-        where: dict[str, Any] = {"seed": self.seed, "round": self.number}
         own: dict[str, Any] = {"parameters": self.parameters[arm]} if arm in self.parameters else {}
         if shared is not None:
             own["shared"] = shared
-        self.journal.tell("trained", **where, arm=arm, sparsity=self.sparsity, **_numbers(trained), **own)
+        self.journal.tell("trained", **self.where, arm=arm, sparsity=self.sparsity, **_numbers(trained), **own)
         if isinstance(trained, Diverged):
             message = f"{arm} diverged in epoch {trained.epoch}; try a lower training.learning_rate"
-            self.journal.tell("warning", **where, message=message)
+            self.journal.tell("warning", **self.where, message=message)
 
 
-def _announce(
+def announce(
     lab: Laboratory, journal: Journal, seed: int, number: int, mask: Mask, entries: Mask, arms: list[str]
-) -> _Teller:
+) -> Teller:
     """Tell that a round begins, and of layers that its mask empties."""
     counts = masks.count(mask, entries, lab.kinds)
     journal.tell("round_started", seed=seed, round=number, arms=arms, **counts)
     for layer, density in counts["layers"].items():
         if density == 0:
             journal.tell("warning", seed=seed, round=number, message=f"layer {layer} is emptied by pruning")
-    return _Teller(journal, seed, number, counts["sparsity"], lab.spec.training.epochs)
+    return Teller(journal, seed, number, counts["sparsity"], lab.spec.training.epochs)
 
 
 def _parameters(module: nn.Module) -> int:

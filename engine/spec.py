@@ -128,6 +128,21 @@ class VerdictSpec(_Strict):
     margin: float = Field(0.01, gt=0, lt=1, description="how far below dense still counts as matching")
 
 
+class OriginSpec(_Strict):
+    """What a run asks of the tickets of another, whose files its folder `origin` holds copies of.
+
+    `transfer`: is a ticket one on other data too? Its schedule is the source's but for a single round, that of the
+    moved ticket, which starts from the source's `rewind` point and trains the whole way.
+    `stability`: do two trainings from the rewind point end in one valley? Its spec is the source's.
+    """
+
+    question: Literal["transfer", "stability"]
+    run: str  # the id of the source
+    round: int = Field(ge=0, le=1000)  # whose ticket is asked about; 0 is the dense network alone
+    rewind: Annotated[str, AfterValidator(steps.check)] = steps.INIT  # the source's rewind point
+    points: int = Field(11, ge=11, le=1001, description="networks looked at along the line, its ends among them")
+
+
 class RunSpec(_Strict):
     """Everything that decides a run's numbers. Written once to `spec.json`, before anything starts."""
 
@@ -145,6 +160,7 @@ class RunSpec(_Strict):
     threads: Annotated[int | None, BeforeValidator(_none)] = Field(
         None, ge=1, le=1024, description="CPU threads; none uses all cores"
     )
+    origin: OriginSpec | None = None
 
     @field_validator("model", mode="before")
     @classmethod
@@ -217,6 +233,8 @@ class RunSpec(_Strict):
     @property
     def trainings(self) -> int:
         """How many networks the run trains."""
+        if self.origin is not None and self.origin.question == "stability":
+            return len(self.seeds) * 2 * (1 if self.origin.round == 0 else 2)
         return len(self.seeds) * (1 + self.schedule.rounds * len(self.arms))
 
     def sparsity(self, round_number: int) -> float:
@@ -442,8 +460,14 @@ def _wanted(path: str, error: Any) -> str:
 
 
 def dump(spec: RunSpec) -> bytes:
-    """The spec as `spec.json` holds it."""
-    return orjson.dumps(spec.model_dump(mode="json"), option=orjson.OPT_INDENT_2) + b"\n"
+    """The spec as `spec.json` holds it; only a run that asks about another's tickets says so."""
+    tree = spec.model_dump(mode="json", exclude={"origin"} if spec.origin is None else None)
+    return orjson.dumps(tree, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def changed(spec: RunSpec, **parts: Any) -> RunSpec:
+    """The spec with some of its parts replaced, checked anew. Raises BadInput."""
+    return _validated({**spec.model_dump(mode="json"), **parts})
 
 
 def refuse_newer(tree: Any, path: Path) -> None:

@@ -324,3 +324,9 @@ def evaluate(module: nn.Module, part: Part, stop: Callable[[], bool] = lambda: F
         macro_f1=f1[present].mean().item(),
         loss=total.item() / len(part),
     )
+
+
+def evaluate_at(weights: Weights, module: nn.Module, part: Part, stop: Callable[[], bool] = lambda: False) -> Metrics:
+    """The same of the network with these weights, which `module` then holds."""
+    _load(dict(module.named_parameters()), weights)
+    return evaluate(module, part, stop)

@@ -1,8 +1,9 @@
-"""Accuracy against sparsity, drawn in characters: for the command line and the app alike.
+"""Accuracy against sparsity, or error along a line, drawn in characters: for the command line and the app alike.
 
 Sparsity runs on a log-density axis, since each round removes a share of what is left: rounds then stand evenly.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite, log2
@@ -17,10 +18,19 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # braille, row
 
 @dataclass(frozen=True)
 class Curve:
-    """One arm: points of (sparsity, accuracy), both fractions, in order of sparsity."""
+    """One arm: points of (sparsity, accuracy), or of (place on a line, error), all fractions, in order."""
 
     name: str
     points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What lies along x: where a value stands, how it is written, and titles of the chart from long to short."""
+
+    place: Callable[[float], float]
+    tick: Callable[[float], str]
+    titles: tuple[str, ...]
 
 
 def style_of(index: int) -> tuple[str, str]:
@@ -46,14 +56,21 @@ def mean(values: list[float | None]) -> float | None:
 
 
 def draw(
-    found: list[Curve], dense: float | None, width: int, height: int, linear: float | None = None
+    found: list[Curve],
+    dense: float | None,
+    width: int,
+    height: int,
+    linear: float | None = None,
+    axis: Axis | None = None,
 ) -> list[list[tuple[str, str]]]:
     """Lines of (text, colour) pieces: axis, curves, the dense level as a dotted line, sparsities, a legend.
 
+    Along x lies sparsity, unless another `axis` is given.
     `width` and `height` in characters, the legend and axes included; nothing is drawn where there is no room.
     Numbers that are not finite are passed over. The linear reference is a level too, where it lies among the others:
     a distant one would press all curves into a line.
     """
+    axis = axis or SPARSITY
     found = [Curve(curve.name, tuple(point for point in curve.points if all(map(isfinite, point)))) for curve in found]
     dense = dense if dense is not None and isfinite(dense) else None
     points = [point for curve in found for point in curve.points]
@@ -66,12 +83,12 @@ def draw(
     spare = max((high - low) * 0.08, 0.002)
     low, high = low - spare, high + spare
     linear = linear if linear is not None and low <= linear <= high else None
-    depths = [_depth(x) for x, _ in points]
+    depths = [axis.place(x) for x, _ in points]
     first, last = (0.0 if dense is not None else min(depths)), max(depths)
     span = (last - first) or 1.0
 
     def column(sparsity: float) -> float:
-        return (_depth(sparsity) - first) / span * (columns - 1)
+        return (axis.place(sparsity) - first) / span * (columns - 1)
 
     def row(accuracy: float) -> float:
         return (high - accuracy) / (high - low) * (rows - 1)
@@ -103,8 +120,8 @@ def draw(
         lines.append(_merged(pieces))
     lines.append([("      └" + "─" * columns, DENSE_COLOUR)])
     ticks = sorted({x for x, _ in points} | ({0.0} if dense is not None else set()))
-    lines.append([(_ticks(ticks, column, columns, left), DENSE_COLOUR)])
-    lines.append(_legend(found, dense is not None, linear is not None, left, width))
+    lines.append([(_ticks(ticks, axis.tick, column, columns, left), DENSE_COLOUR)])
+    lines.append(_legend(found, dense is not None, linear is not None, axis.titles, left, width))
     return lines
 
 
@@ -134,20 +151,30 @@ def _merged(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return merged
 
 
-def _ticks(sparsities: list[float], column, columns: int, left: int) -> str:
-    """Sparsities in percent under their columns, as many as fit."""
+def _percent(sparsity: float) -> str:
+    return f"{100 * sparsity:.{0 if sparsity < 0.1 else 1}f}"
+
+
+SPARSITY = Axis(_depth, _percent, ("test accuracy % by sparsity %", "accuracy by sparsity, %"))
+LINE = Axis(lambda place: place, "{:g}".format, ("validation error % from one copy to the other", "error, %"))
+
+
+def _ticks(values: list[float], tick: Callable[[float], str], column, columns: int, left: int) -> str:
+    """Values under their columns, as many as fit."""
     line = [" "] * (left + columns)
     free = 0
-    for sparsity in sparsities:
-        text = f"{100 * sparsity:.{0 if sparsity < 0.1 else 1}f}"
-        start = min(max(left + round(column(sparsity)) - len(text) // 2, 0), left + columns - len(text))
+    for value in values:
+        text = tick(value)
+        start = min(max(left + round(column(value)) - len(text) // 2, 0), left + columns - len(text))
         if start >= free:
             line[start : start + len(text)] = text
             free = start + len(text) + 1
     return "".join(line)
 
 
-def _legend(found: list[Curve], dense: bool, linear: bool, left: int, width: int) -> list[tuple[str, str]]:
+def _legend(
+    found: list[Curve], dense: bool, linear: bool, titles: tuple[str, ...], left: int, width: int
+) -> list[tuple[str, str]]:
     """The arms and the levels that are drawn and a title, as far as they fit."""
     styles = [(style_of(index), curve) for index, curve in enumerate(found)]
     entries = [(f"{marker} {curve.name}  ", colour) for (marker, colour), curve in styles if curve.points]
@@ -158,7 +185,6 @@ def _legend(found: list[Curve], dense: bool, linear: bool, left: int, width: int
         if len(text) <= free:
             pieces.append((text, colour))
             free -= len(text)
-    titles = ("test accuracy % by sparsity %", "accuracy by sparsity, %")
     if title := next((one for one in titles if len(one) <= free), None):
         pieces.append((title.rjust(free), DENSE_COLOUR))
     return pieces

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from engine.errors import BadInput
 from lth_tui import output
-from lth_tui.commands import act, cache, compare, data, look, menu, pretrain, start
+from lth_tui.commands import act, ask, cache, compare, data, look, menu, pretrain, start
 from lth_tui.commands import sweep as sweeping
 
 _UsageError: Any = typer.BadParameter.__base__  # what the parser raises; typer does not name it itself
@@ -66,6 +66,8 @@ app.command()(start.demo)
 app.command(cls=start.RunCommand)(start.run)
 app.command()(start.resume)
 app.command()(start.extend)
+app.command()(ask.transfer)
+app.command()(ask.stability)
 app.command(cls=sweeping.SweepCommand)(sweeping.sweep)
 app.command()(pretrain.pretrain)
 app.command()(menu.models)

@@ -15,6 +15,7 @@ from rich.text import Text
 from engine.process import launch
 from engine.record import events, extensions, rundir, summary
 from lth_tui import plain
+from lth_tui.screens.words import number
 from lth_tui.tables import QUIET, duration, percent
 
 _TICK = 0.25
@@ -136,6 +137,8 @@ class _Told:
                 self.console.print(Text(_trained(event), style=QUIET))
             elif event["event"] == "reference":
                 self.console.print(Text(_referred(event), style=QUIET))
+            elif event["event"] == "stability":
+                self.console.print(Text(_compared(event), style=QUIET))
             elif event["event"] == "warning":
                 self.console.print(Text(f"Warning: {plain.line(event.get('message'))}", style="yellow"))
 
@@ -145,8 +148,19 @@ def _referred(event: dict[str, Any]) -> str:
     return f"seed {plain.line(event.get('seed'))}  linear reference (TF-IDF + logistic regression)  test {accuracy} %"
 
 
+def _compared(event: dict[str, Any]) -> str:
+    barrier = number(event.get("barrier"))
+    found = "no line, a copy diverged" if barrier is None else f"error barrier {100 * barrier:.1f} points"
+    return f"{_where(event)}  {found}"
+
+
+def _where(event: dict[str, Any]) -> str:
+    copy = f" copy {plain.line(event['copy'])}" if "copy" in event else ""
+    return f"seed {event.get('seed')}  round {event.get('round')!s:>2}  {plain.line(event.get('arm')) + copy:<8}"
+
+
 def _trained(event: dict[str, Any]) -> str:
-    where = f"seed {event.get('seed')}  round {event.get('round')!s:>2}  {plain.line(event.get('arm')):<8}"
+    where = _where(event)
     if event.get("diverged"):
         return f"{where}  diverged"
     sparsity, accuracy = percent(event.get("sparsity")), percent(event.get("test_accuracy"))

@@ -170,6 +170,10 @@ def curves(shown: dict[str, Any], width: int, height: int = 16) -> list[Text]:
 def run(shown: dict[str, Any], width: int, metric: str = "accuracy") -> RenderableType:
     """One run whole: what it is, its rounds, chart and verdict."""
     parts: list[RenderableType] = [headline(shown), *facts(shown)]
+    if shown.get("stability"):
+        from lth_tui import barriers
+
+        return Group(*parts, *barriers.shown(shown["stability"], width), *closing(shown))
     if shown["rounds"]:
         made, differences = _widest(shown, width, metric)
         under = f"{METRICS[metric][1]}, mean ± standard deviation over seeds"
@@ -236,7 +240,21 @@ def facts(shown: dict[str, Any]) -> list[Text]:
         train, valid, test, classes = (_amount(data.get(name)) for name in ("train", "valid", "test", "classes"))
         counts = f"{train} texts to train on, {valid} to choose by, {test} to test on"
         lines.append(f"{counts}; {classes} classes, {count(data.get('vocabulary'), 'word')}{note}")
+    if (asked := question(spec)) is not None:
+        lines.append(asked)
     return [text(line, QUIET) for line in lines]
+
+
+def question(spec: dict[str, Any]) -> str | None:
+    """What a run asks of the tickets of another, in words; None of an ordinary run."""
+    origin, asked = summary.origin_of(spec), summary.question_of(spec)
+    source, start = (one if isinstance(one, str) else "?" for one in map(origin.get, ("run", "rewind")))
+    of = f"round {_amount(origin.get('round'))} of {source}, from its rewind point {start}"
+    if asked == "transfer":
+        return f"a ticket moved here: {of}"
+    if asked == "stability":
+        return f"two copies in other data orders, and the line between them: {of}"
+    return None
 
 
 def _parts(value: object) -> dict[str, Any]:

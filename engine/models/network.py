@@ -63,6 +63,12 @@ def padding(module: nn.Module) -> tuple[str, int] | None:
     return found
 
 
+def output(module: nn.Module) -> list[str]:
+    """The layers with a row a class: those of the last linear map, which tells the classes apart."""
+    name = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)][-1]
+    return [f"{name}.{layer}" for layer, _ in module.get_submodule(name).named_parameters()]
+
+
 def pretrained(module: nn.Module) -> Weights:
     """What the network begins from besides its seed: a checkpoint's weights, or word vectors; empty for most."""
     found = getattr(module, "pretrained", None) or {}

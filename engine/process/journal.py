@@ -3,7 +3,7 @@
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,26 @@ from engine.errors import BadInput, Stopped
 from engine.lottery import Dense, Standing, Track
 from engine.process import dense_round
 from engine.pruning.mask import Weights
-from engine.record import checkpoint, events, liveness, rundir, shared, summary
+from engine.record import barriers, checkpoint, events, liveness, rundir, shared, summary, tickets
 from engine.spec import RunSpec
 
-_DURABLE = {"run_started", "run_resumed", "data_ready", "round_finished", "run_finished", "run_failed", "run_stopped"}
+_DURABLE = {
+    *("run_started", "run_resumed", "data_ready", "round_finished", "stability"),
+    *("run_finished", "run_failed", "run_stopped"),
+}
 
 
 class RunJournal:
-    """Writes what the experiment tells; holds the open event log and the status. See lottery.Journal."""
+    """Writes what the experiment tells; holds the open event log and the status. See stability.Journal."""
 
     def __init__(self, run: Path, stop_asked: Callable[[], bool]):
         self.run = run
         before = events.read(run / events.FILE).events
         self.began_with = next((e for e in before if e["event"] == "run_started"), {})
         self.began_on = next((e for e in before if e["event"] == "data_ready"), {})
-        self.linear = summary.fold(None, before).references  # seed -> its event
+        snapshot = summary.fold(None, before)
+        self.linear = snapshot.references  # seed -> its event
+        self.pairs = set(snapshot.stability)  # (seed, arm): the copies that an earlier engine compared
         self.log = events.EventLog(run)
         self.status = rundir.read_status(run)
         self.stop_asked = self._stop_asked(stop_asked)
@@ -63,6 +68,8 @@ class RunJournal:
             self._update(progress=self._progress())
             if fields["arm"] == "dense":
                 self._compare(fields["seed"], fields.get("test_accuracy"))
+        elif event == "stability":
+            self._update(best=stats.best(summary.show(self.run)["rounds"], self._spec.verdict.margin))
         elif event == "warning":
             self._update(warnings=self.status.get("warnings", 0) + 1)
 
@@ -81,12 +88,23 @@ class RunJournal:
         self._update(started=began, epochs=spec.training.epochs, doing="preparing the data", durable=True)
 
     def data_ready(self, fingerprint: str, **about: Any) -> None:
-        """The data stand ready. BadInput where a resumed run would meet other data than it began with."""
-        if self.began_on.get("fingerprint", fingerprint) != fingerprint:
-            words = f"dataset: {about['name']} has changed since this run began"
+        """The data stand ready. BadInput where a resumed run would meet other data than it began with.
+
+        Where the tickets of another run are asked about on its own data, those must be what it was trained on.
+        """
+        began, since = self.began_on.get("fingerprint", fingerprint), "this run"
+        origin = self._spec.origin
+        if began == fingerprint and origin is not None and origin.question == "stability":
+            began, since = tickets.origin_data(self.run)["fingerprint"], origin.run
+        if began != fingerprint:
+            words = f"dataset: {about['name']} has changed since {since} began"
             raise BadInput(f"{words}; bring the old one back, or start a new run.")
         self.fingerprint = fingerprint
         self.tell("data_ready", fingerprint=fingerprint, **about)
+
+    def keep_words(self, words: Sequence[str]) -> None:
+        """The words that the rows of the tickets' embedding stand for."""
+        tickets.write_words(self.run, words)
 
     def preparing(self, words: str) -> None:
         """What the preparation of the data is at."""
@@ -136,6 +154,14 @@ class RunJournal:
         self.trainings_done += 1 + number * len(self._spec.arms)
         self._update(progress=self._progress())
         return Standing(number, {arm: Track(*track) for arm, track in tracks.items()})
+
+    def compared(self, seed: int, arm: str) -> bool:
+        """Whether an earlier engine compared the copies of this network; they then count as trained."""
+        done = (seed, arm) in self.pairs
+        if done:
+            self.trainings_done += 2
+            self._update(progress=self._progress())
+        return done
 
     def rewound(self, seed: int) -> Weights | None:
         """The weights of the rewind point that an earlier engine kept; damaged ones are told."""
@@ -200,9 +226,15 @@ class RunJournal:
         self._update(best=stats.best(summary.show(self.run)["rounds"], self._spec.verdict.margin))
 
     def finished(self) -> None:
-        """Close with the verdict, computed from the events as every reader will see them."""
+        """Close with the verdict, computed from the events as every reader will see them.
+
+        Where another question was asked it is no more than the sentence that answers it.
+        """
         shown = summary.show(self.run)
-        verdict = stats.verdict(shown["seeds"], shown["rounds"], self._spec.arms, self._spec.verdict.margin)
+        if shown["stability"] is not None:
+            verdict: dict[str, Any] = {"winning_ticket": None, "sentence": barriers.sentence(shown["stability"])}
+        else:
+            verdict = stats.verdict(shown["seeds"], shown["rounds"], self._spec.arms, self._spec.verdict.margin)
         self.tell("run_finished", verdict=verdict, reference=shown["reference"])
         self.status["progress"] = self.status.get("progress", {}) | {"fraction": 1.0, "seconds_left": 0.0}
         self._end("finished", sentence=verdict["sentence"], winning_ticket=verdict["winning_ticket"])

@@ -23,12 +23,21 @@ _LOCK_WAIT = 60.0  # seconds a started engine may take until it holds its lock
 _POLL = 0.02
 
 
-def new_run(runs: Path, spec: "RunSpec", progress: Callable[[str], None] = lambda _: None) -> Path:
-    """A queued run of this spec, once all it needs is known to be here and sound. Raises BadInput, leaving nothing."""
+def new_run(
+    runs: Path,
+    spec: "RunSpec",
+    progress: Callable[[str], None] = lambda _: None,
+    fill: Callable[[Path], None] = lambda draft: None,
+) -> Path:
+    """A queued run of this spec, once all it needs is known to be here and sound. Raises BadInput, leaving nothing.
+
+    `fill` is given its directory before the run can be seen, for further files that its engine needs.
+    """
     from engine import spec as specs
 
     check(spec, progress)
-    return rundir.create(runs, specs.dump(spec), spec.model.name, spec.data.name, spec.schedule.name)
+    plan = spec.schedule.name if spec.origin is None else f"{spec.schedule.name}-{spec.origin.question}"
+    return rundir.create(runs, specs.dump(spec), spec.model.name, spec.data.name, plan, fill)
 
 
 def check(spec: "RunSpec", progress: Callable[[str], None] = lambda _: None) -> None:
@@ -103,6 +112,11 @@ def extend(run: Path, seeds: int | None, rounds: int | None) -> tuple["RunSpec",
     from engine import spec as specs
 
     before = specs.of_run(run)
+    if before.origin is not None:
+        raise BadInput(
+            f"run: {run.name} asks about the tickets of {before.origin.run} and has no more of those; extend that run, "
+            f"then ask again with `lth {before.origin.question}`."
+        )
     if (state := rundir.state(run)) != "finished":
         how = "wait for it, or stop it first" if state in rundir.ACTIVE else f"go on with `lth resume {run.name}` first"
         raise BadInput(f"run: {run.name} is {state}, and only finished runs are extended; {how}.")

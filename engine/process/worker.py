@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from engine.data.encoding import Encoded
+    from engine.lottery import Laboratory
     from engine.process.journal import RunJournal
 
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
@@ -102,12 +103,11 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
     """Read the spec, prepare the data, hand both to the experiment, and close with the verdict."""
     import torch
 
-    from engine import reference, training
+    from engine import lottery, reference, training
     from engine import spec as specs
     from engine.data import encoding
     from engine.data.batches import part
     from engine.data.split import split
-    from engine.lottery import Laboratory, experiment
     from engine.models import network
 
     spec = specs.of_run(run)
@@ -154,10 +154,43 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         vectors=network.covered(template),
         note="; ".join(filter(None, _notes(encoded, template))),
     )
+    journal.keep_words(words)
     for remark in specs.remarks(spec):
         journal.tell("warning", message=remark)
-    experiment(Laboratory(spec, module, template, texts, refer, narrower), journal)
+    lab = lottery.Laboratory(spec, module, template, texts, refer, narrower)
+    if spec.origin is None:
+        lottery.experiment(lab, journal)
+    else:
+        _ask(run, lab, journal, encoded)
     journal.finished()
+
+
+def _ask(run: Path, lab: "Laboratory", journal: "RunJournal", encoded: "Encoded") -> None:
+    """The experiment that asks about another run's tickets, copies of which lie in the run directory."""
+    from engine import stability, transfer
+    from engine.data import alignment
+    from engine.record import checkpoint, tickets
+
+    origin = lab.spec.origin
+    assert origin is not None
+
+    def ticket(seed: int) -> tuple[dict[str, "torch.Tensor"], dict[str, "torch.Tensor"]]:
+        try:
+            weights = checkpoint.load_rewind(run, seed, tickets.ORIGIN)
+            return weights, checkpoint.load_mask(run, seed, origin.round, tickets.ORIGIN)
+        except checkpoint.Damaged as error:
+            raise BadInput(f"run: {error}; launch the question anew.") from None
+
+    if origin.question == "stability":
+        return stability.experiment(lab, journal, ticket)
+    before = tickets.words(run, tickets.ORIGIN)
+    if before is None:
+        raise BadInput(f"run: {run / tickets.ORIGIN} has lost its words; launch the question anew.")
+    classes = tickets.origin_data(run)["class_names"]
+    found = alignment.align(before, encoded.vocabulary, classes, encoded.class_names)
+    if not found.whole:
+        journal.tell("warning", message=alignment.remark(found, encoded.class_names))
+    return transfer.experiment(lab, journal, transfer.Moving(ticket, found))
 
 
 def _fingerprint(encoded: "Encoded", network_: "nn.Module") -> str:

@@ -9,7 +9,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
+from engine.record import tickets
 from engine.record.rundir import write_atomically
+from engine.record.tickets import TICKETS
 
 _MASK = "mask:"
 _ARM = "|"  # stands between an arm and a layer's name; neither holds one
@@ -21,23 +23,23 @@ class Damaged(Exception):
 
 def save_rewind(run: Path, seed: int, weights: dict[str, Tensor]) -> None:
     """The weights that the seed's tickets are rewound to."""
-    write_atomically(_rewind(run, seed), to_bytes(weights))
+    write_atomically(run / TICKETS / tickets.rewind(seed), to_bytes(weights))
 
 
-def load_rewind(run: Path, seed: int) -> dict[str, Tensor]:
+def load_rewind(run: Path, seed: int, folder: str = TICKETS) -> dict[str, Tensor]:
     """Raises Damaged where the file is missing or torn."""
-    return _read(_rewind(run, seed))[0]
+    return _read(run / folder / tickets.rewind(seed))[0]
 
 
 def save_mask(run: Path, seed: int, number: int, mask: dict[str, Tensor]) -> None:
     """The mask of one round, a bit an entry."""
     packed, shapes = _pack(mask)
-    write_atomically(_mask(run, seed, number), save(packed, {"shapes": shapes}))
+    write_atomically(run / TICKETS / tickets.mask(seed, number), save(packed, {"shapes": shapes}))
 
 
-def load_mask(run: Path, seed: int, number: int) -> dict[str, Tensor]:
+def load_mask(run: Path, seed: int, number: int, folder: str = TICKETS) -> dict[str, Tensor]:
     """Raises Damaged where the file is missing or torn."""
-    packed, metadata = _read(_mask(run, seed, number))
+    packed, metadata = _read(run / folder / tickets.mask(seed, number))
     return _unpack(packed, metadata)
 
 
@@ -93,14 +95,6 @@ def from_bytes(data: bytes) -> dict[str, Tensor]:
         return load(data)
     except (SafetensorError, KeyError, ValueError, RuntimeError, AssertionError) as error:
         raise Damaged(f"these are no weights: {error}") from None
-
-
-def _rewind(run: Path, seed: int) -> Path:
-    return run / "tickets" / f"seed-{seed}.safetensors"
-
-
-def _mask(run: Path, seed: int, number: int) -> Path:
-    return run / "tickets" / f"seed-{seed}-round-{number:02}.mask"
 
 
 def _standing(run: Path, seed: int) -> Path:

@@ -60,13 +60,29 @@ def _shares(value: object) -> bool:
     return type(value) is dict and all(map(_share, value.values()))
 
 
+def _several(value: object) -> bool:
+    return type(value) is list and len(value) <= 2 and all(map(_share, value))
+
+
 def is_arm(value: object) -> bool:
     return type(value) is str and _NAME.fullmatch(value) is not None
 
 
+def _path(value: object) -> bool:
+    """Numbers from 0 to 1 along a line, its ends among them."""
+    return type(value) is list and 2 <= len(value) <= _MOST_ROUNDS + 1 and all(map(_share, value))
+
+
 is_seed, is_round, _count = _whole(0, 2**31 - 1), _whole(0, _MOST_ROUNDS), _whole(0, 2**53)
 _epoch = _whole(1, _MOST_EPOCHS)
-_WHERE = {"seed": is_seed, "round": is_round, "arm": is_arm, "sparsity": _maybe(_share)}
+# A network that is trained more than once under one mask and seed is told with the number of its copy.
+_WHERE = {
+    "seed": is_seed,
+    "round": is_round,
+    "arm": is_arm,
+    "sparsity": _maybe(_share),
+    "copy": _maybe(_whole(1, 2)),
+}
 _TRAINED = {"train_loss": _maybe(_number), "valid_accuracy": _maybe(_share), "valid_loss": _maybe(_number)}
 # What each kind of event must look like: field -> check. A field that may be null may also be missing.
 KINDS: dict[str, dict[str, Check]] = {
@@ -109,6 +125,16 @@ KINDS: dict[str, dict[str, Check]] = {
         "shared": _maybe(_is(str)),
         "diverged": _maybe(_is(bool)),
     },
+    "stability": {
+        "seed": is_seed,
+        "round": is_round,
+        "arm": is_arm,
+        "sparsity": _maybe(_share),
+        "alphas": _path,
+        "errors": _maybe(_path),
+        "barrier": _maybe(_number),
+        **dict.fromkeys(("valid_accuracy", "test_accuracy"), _maybe(_several)),
+    },
     "warning": {"message": _is(str), "seed": _maybe(is_seed), "round": _maybe(is_round)},
     "run_finished": {"verdict": _maybe(_tree), "reference": _maybe(_tree)},
     "run_failed": {"cause": _is(str)},
@@ -120,5 +146,7 @@ def sound(event: Event) -> bool:
     """Whether an event of a listed kind has what it must; round 0 trains the arm `dense` and no other round does."""
     checks = KINDS[event["event"]]
     if not all(check(event.get(name)) for name, check in checks.items()):
+        return False
+    if event["event"] == "stability" and len(event["alphas"]) != len(event.get("errors") or event["alphas"]):
         return False
     return "arm" not in checks or (event["round"] == 0) == (event["arm"] == "dense")

@@ -12,7 +12,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -78,8 +78,18 @@ def _refuse_file(runs: Path) -> None:
         raise BadInput(f"runs folder: {there} is a file, not a folder; set LTH_RUNS to another.")
 
 
-def create(runs: Path, spec: bytes, model: str, dataset: str, schedule: str) -> Path:
-    """A new queued run with `spec` as its spec.json, whole and durable. BadInput where the folder cannot take it."""
+def create(
+    runs: Path,
+    spec: bytes,
+    model: str,
+    dataset: str,
+    schedule: str,
+    fill: Callable[[Path], None] = lambda draft: None,
+) -> Path:
+    """A new queued run with `spec` as its spec.json, whole and durable; `fill` puts further files into its draft.
+
+    BadInput where the folder cannot take it.
+    """
     _refuse_file(runs)
     with _blamed_on(runs):
         for folder in [*reversed(runs.parents), runs]:
@@ -93,6 +103,7 @@ def create(runs: Path, spec: bytes, model: str, dataset: str, schedule: str) -> 
             write_atomically(draft / "spec.json", spec)
             write_atomically(draft / LOCK, b"", durable=False)
             write_status(draft, {"state": "queued"}, durable=True)
+            fill(draft)
             while True:
                 run = runs / new_id(model, dataset, schedule)
                 if not run.exists():  # a rename onto a run fails too: it is not empty

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.record import events, extensions, rundir
+from engine.record import barriers, events, extensions, rundir
 from engine.record.kinds import COUNTS, KINDS, MEANS, Event, is_arm, is_round, is_seed, sound
 
-Key = tuple[int, int, str]  # seed, round, arm: one trained network
+Key = tuple[int, int, str]  # seed, round, arm: one trained network; "ticket 2" is the second copy of the ticket
 
 METRICS = ("valid_accuracy", "valid_loss", "test_accuracy", "test_macro_f1", "test_loss", "best_epoch", "seconds")
 REFERENCE = {  # what the reference shows of each seed, and what its event calls that
@@ -37,6 +37,7 @@ class Snapshot:
     rounds: dict[tuple[int, int], Event] = field(default_factory=dict)  # (seed, round) -> round_started
     trained: dict[Key, Event] = field(default_factory=dict)
     epochs: dict[Key, dict[int, Event]] = field(default_factory=dict)  # epoch -> its event
+    stability: barriers.Found = field(default_factory=dict)  # (seed, arm) -> what was found between its copies
     warnings: dict[str, None] = field(default_factory=dict)  # in order, each once
     last: Event = field(default_factory=dict)  # the latest epoch or trained event: where the run is
     finished: Event = field(default_factory=dict)
@@ -61,7 +62,8 @@ def fold(snapshot: Snapshot | None, fresh: Iterable[Event]) -> Snapshot:
 def _take(snapshot: Snapshot, event: Event) -> None:
     kind = event["event"]
     if kind in ("epoch", "trained"):
-        key = (event["seed"], event["round"], event["arm"])
+        copy = f" {event['copy']}" if event.get("copy") else ""
+        key = (event["seed"], event["round"], event["arm"] + copy)
         if kind == "trained":
             snapshot.trained[key] = event
         else:
@@ -73,6 +75,9 @@ def _take(snapshot: Snapshot, event: Event) -> None:
         snapshot.per_seed[event["seed"]] += 1
     elif kind == "reference":
         snapshot.references[event["seed"]] = event
+        snapshot.per_seed[event["seed"]] += 1
+    elif kind == "stability":
+        snapshot.stability[event["seed"], event["arm"]] = event
         snapshot.per_seed[event["seed"]] += 1
     elif kind == "warning":
         snapshot.warnings[event["message"]] = None
@@ -130,8 +135,9 @@ def view(
         "data": data | {"name": data["name"] or named(spec, "data")},
         "reference": _reference(snapshot, seeds) or finished.get("reference"),
         "rounds": _rounds(snapshot, seeds, arms_of(spec)),
+        "stability": barriers.view(snapshot.stability, seeds) if question_of(spec) == "stability" else None,
         "diverged": [
-            {"seed": seed, "round": number, "arm": arm}
+            {"seed": seed, "round": number, "arm": arm.partition(" ")[0]}
             for (seed, number, arm), event in snapshot.trained.items()
             if event.get("diverged") and seed in known
         ],
@@ -158,19 +164,28 @@ def _rounds(snapshot: Snapshot, seeds: list[int], arms: list[str]) -> list[dict[
     known = set(seeds)
     for seed, number, arm in snapshot.trained:
         if seed in known:
-            present.setdefault(number, set()).add(arm)
+            present.setdefault(number, set()).add(arm.partition(" ")[0])
     order = ["dense", *arms]
     return [
         {
             "round": number,
             **_shape(snapshot, seeds, number),
             "arms": {
-                arm: _lists([snapshot.trained.get((seed, number, arm)) for seed in seeds])
+                arm: _lists([_network(snapshot, seed, number, arm) for seed in seeds])
                 for arm in sorted(found, key=lambda arm: (order.index(arm) if arm in order else len(order), arm))
             },
         }
         for number, found in sorted(present.items())
     ]
+
+
+def _network(snapshot: Snapshot, seed: int, number: int, arm: str) -> Event | None:
+    """A trained network; where it was trained twice the mean of both, their seconds added."""
+    one, other = (snapshot.trained.get((seed, number, f"{arm} {copy}")) for copy in (1, 2))
+    if one is None or other is None or one.get("diverged") or other.get("diverged"):
+        return snapshot.trained.get((seed, number, arm), one and other and {"diverged": True})
+    both = {name: [told[name] for told in (one, other) if told.get(name) is not None] for name in METRICS}
+    return {name: sum(values) if name == "seconds" else _mean(values) for name, values in both.items()}
 
 
 def _lists(networks: list[Event | None]) -> dict[str, list[Any]]:
@@ -211,7 +226,10 @@ def progress(spec: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
     """Networks trained, of how many, as a fraction that also counts epochs; and the network last heard of."""
     seeds = set(seeds_of(spec))
     rounds = rounds_of(spec)
-    trainings = len(seeds) * (1 + rounds * len(arms_of(spec))) if rounds is not None and seeds else None
+    of_a_seed = None if rounds is None else 1 + rounds * len(arms_of(spec))
+    if question_of(spec) == "stability":
+        of_a_seed = 2 * len(planned(spec))  # two copies of each network
+    trainings = len(seeds) * of_a_seed if of_a_seed is not None and seeds else None
     trained = sum(seed in seeds for seed, _, _ in snapshot.trained)
     under_way = 0.0
     for key, curve_ in snapshot.epochs.items():
@@ -241,6 +259,26 @@ def rounds_of(spec: dict[str, Any]) -> int | None:
     schedule = spec.get("schedule")
     rounds = schedule.get("rounds") if isinstance(schedule, dict) else None
     return rounds if is_round(rounds) else None
+
+
+def planned(spec: dict[str, Any]) -> dict[int, int]:
+    """The rounds that a run will have, and how often each was pruned: a moved ticket's round is that of its origin."""
+    question, number = question_of(spec), origin_of(spec).get("round")
+    if question is None or not isinstance(number, int) or not is_round(number):
+        return {round_: round_ for round_ in range((rounds_of(spec) or 0) + 1)}
+    return {0: 0, (1 if question == "transfer" else number): number}
+
+
+def origin_of(spec: dict[str, Any]) -> dict[str, Any]:
+    """What a run asks of the tickets of another; empty for an ordinary run."""
+    origin = spec.get("origin")
+    return origin if isinstance(origin, dict) else {}
+
+
+def question_of(spec: dict[str, Any]) -> str | None:
+    """`transfer` or `stability`; None for an ordinary run."""
+    question = origin_of(spec).get("question")
+    return question if question in ("transfer", "stability") else None
 
 
 def named(spec: dict[str, Any], part: str) -> str | None:

@@ -1,5 +1,6 @@
 """Commands that start an engine: demo, run, resume. They follow it until it is done, or let it go."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ def demo(
         f"{spec.model.embedding_dim}-d words, {spec.model.filters} filters a width.\n"  # type: ignore[attr-defined]
         "It shows what a winning ticket looks like; it does not prove one."
     )
-    code = _launch(spec, detach=False, json=json)
+    code = launch(spec, detach=False, json=json)
     if code == output.DONE and not json:
         output.say(
             "\nShown, not proven: the demo is small. Next:\n"
@@ -72,7 +73,7 @@ def run(
     if test_file is not None:
         settings["data.test_file"] = test_file
     spec = specs.compose(model, dataset, schedule, arm, seeds, settings)
-    raise typer.Exit(_launch(spec, detach, json))
+    raise typer.Exit(launch(spec, detach, json))
 
 
 def resume(
@@ -119,21 +120,28 @@ def extend(
     raise typer.Exit(_start(found, detach, json))
 
 
-def _launch(spec: Any, detach: bool, json: bool) -> int:
+def launch(
+    spec: Any,
+    detach: bool,
+    json: bool,
+    fill: Callable[[Path], None] = lambda draft: None,
+    remarks: Iterable[str] = (),
+) -> int:
+    """Make a run of this spec, say what is to be known of it, start its engine. `fill` as for `launch.new_run`."""
     from engine import spec as specs
     from engine.data import store
     from engine.places import runs_root
-    from engine.process import launch
+    from engine.process.launch import new_run
     from lth_tui import tables
 
     cost = _cost(spec, spec.trainings)  # before there is a run that measured nothing yet
     try:
         with tables.words().status("Preparing", spinner="line") as status:
-            made = launch.new_run(runs_root(), spec, lambda words: status.update(f"Preparing: {words} (once)"))
+            made = new_run(runs_root(), spec, lambda words: status.update(f"Preparing: {words} (once)"), fill)
     except KeyboardInterrupt:
         output.say("Nothing was started.")
         return output.INTERRUPTED
-    for remark in specs.remarks(spec):
+    for remark in (*remarks, *specs.remarks(spec)):
         output.say(f"Note: {remark}.", "yellow")
     output.say(cost, "bright_black")
     if note := store.validate(spec.data).note:

@@ -111,13 +111,13 @@ def rows(look: Look, metric: str = "accuracy") -> list[RoundRow]:
     known = {one["round"]: one for one in view["rounds"]}
     rate = _rate(view["spec"])
     diverged = {(one["round"], one["arm"]) for one in view["diverged"]}
-    planned = summary.rounds_of(view["spec"]) or 0
+    planned = summary.planned(view["spec"])
     at = look.status.get("round") if view["state"] in rundir.ACTIVE else None
     made = []
-    for number in sorted({*known, *range(planned + 1)}):
+    for number in sorted({*known, *planned}):
         one = known.get(number, {})
         results = one.get("arms", {})
-        aimed = None if rate is None else schedules.sparsity(rate, number)
+        aimed = None if rate is None else schedules.sparsity(rate, planned.get(number, number))
         tone = "" if results else "dim"
         sparsity: Cell = [(words.sparsity(one.get("sparsity", aimed)), tone)]
         values = [_value(results.get(arm), number, arm, look, diverged, metric) for arm in ("dense", *arms)]

@@ -70,6 +70,9 @@ class Memory:
     def keep_round(self, seed: int, standing: Standing) -> None:
         self.rounds[seed, standing.number] = standing
 
+    def compared(self, seed: int, arm: str) -> bool:
+        return any(event == "stability" and (f["seed"], f["arm"]) == (seed, arm) for event, f in self.told)
+
     def stop_asked(self) -> bool:
         return self.stop_after is not None and sum(event == "epoch" for event, _ in self.told) >= self.stop_after
 
