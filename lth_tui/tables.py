@@ -5,7 +5,7 @@ What a run's files say is foreign: a value of another type than it should have i
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import stdev
 from typing import Any
 
@@ -99,34 +99,46 @@ METRICS = {
 }
 
 
-def rounds(shown: dict[str, Any], metric: str = "accuracy", differences: Iterable[str] = ()) -> Table:
+def rounds(
+    shown: dict[str, Any],
+    metric: str = "accuracy",
+    differences: Iterable[str] = (),
+    arms: Sequence[str] | None = None,
+    whole: bool = True,
+) -> Table:
     """Sparsity by arms, mean ± standard deviation of a metric over seeds, from `lth show --json`.
 
-    `differences` are further columns: ticket - dense, ticket - reinit, with the verdict's unadjusted intervals.
+    `differences` are further columns: ticket - dense, ticket - reinit, with the verdict's unadjusted intervals. Only
+    some of the `arms`; without the columns of weights and of times where it is not to be `whole`.
     """
     values, worded = METRICS[metric][0], nats if metric == "loss" else spread
-    arms = summary.arms_of(shown["spec"])
-    made = table("round", "sparsity %", "weights left", right=("round", "sparsity %", "weights left"))
-    for index, arm in enumerate(arms):
-        marker, colour = chart.style_of(index)
+    every = summary.arms_of(shown["spec"])
+    chosen = every if arms is None else arms
+    first = ("round", "sparsity %", "weights left")[: 3 if whole else 2]
+    made = table(*first, right=first)
+    for arm in chosen:
+        marker, colour = chart.style_of(every.index(arm))
         made.add_column(Text(f"{marker} {plain.line(arm)}", style=colour), justify="right", no_wrap=True)
     for name in differences:
         made.add_column(text(f"ticket - {name}"), justify="right", no_wrap=True)
-    made.add_column("time", justify="right", style=QUIET, no_wrap=True)
+    if whole:
+        made.add_column("time", justify="right", style=QUIET, no_wrap=True)
     told = _differences(shown)
     for entry in shown["rounds"]:
         found = entry["arms"]
-        left = "–" if number(entry.get("nonzero")) is None else f"{entry['nonzero']:,}"
-        first = "dense" if "dense" in found else str(entry["round"])
-        cells: list[Any] = [first, percent(entry["sparsity"]), left]
+        cells: list[Any] = ["dense" if "dense" in found else str(entry["round"]), percent(entry["sparsity"])]
+        if whole:
+            cells.append("–" if number(entry.get("nonzero")) is None else f"{entry['nonzero']:,}")
         if "dense" in found:
             dense = Text(worded(found["dense"].get(values, [])), style="bold")
-            cells += [dense, *[""] * (len(arms) - 1)][: len(arms)]
+            cells += [dense, *[""] * (len(chosen) - 1)][: len(chosen)]
         else:
-            cells += [worded(found.get(arm, {}).get(values, [])) for arm in arms]
+            cells += [worded(found.get(arm, {}).get(values, [])) for arm in chosen]
         cells += [told.get((entry["round"], name), "") for name in differences]
-        seconds = [number(one) for metrics in found.values() for one in metrics.get("seconds", [])]
-        made.add_row(*cells, duration(sum(one for one in seconds if one is not None)))
+        if whole:
+            seconds = [number(one) for metrics in found.values() for one in metrics.get("seconds", [])]
+            cells.append(duration(sum(one for one in seconds if one is not None)))
+        made.add_row(*cells)
     return made
 
 
@@ -151,14 +163,26 @@ def gap(compared: object, scale: float = 100, digits: int = 1) -> str:
     return f"{words} [{', '.join(known)}]" if len(known) == 2 else words
 
 
-def _widest(shown: dict[str, Any], width: int, metric: str) -> tuple[Table, bool]:
-    """The table of rounds with as many columns of differences as there is room for, and whether it has any."""
+def _fitted(shown: dict[str, Any], width: int, metric: str) -> tuple[list[Table], bool]:
+    """The table of rounds as wide as there is room, and whether it has differences.
+
+    Where one would be too wide, several, each with some of the arms.
+    """
     known = {name for _, name in _differences(shown)} if metric == "accuracy" else set()
-    for wanted in (("dense", "reinit"), ("dense",)):
-        made = rounds(shown, metric, wanted)
-        if known.issuperset(wanted) and Console(width=1000).measure(made).maximum <= width:
-            return made, True
-    return rounds(shown, metric), False
+    for wanted in (("dense", "reinit"), ("dense",), ()):
+        if known.issuperset(wanted) and _fits(made := rounds(shown, metric, wanted), width):
+            return [made], bool(wanted)
+    parts, rest = [], summary.arms_of(shown["spec"])
+    while True:
+        many = next((n for n in range(len(rest), 1, -1) if _fits(rounds(shown, metric, (), rest[:n], False), width)), 1)
+        parts.append(rounds(shown, metric, (), rest[:many], False))
+        rest = rest[many:]
+        if not rest:
+            return parts, False
+
+
+def _fits(made: Table, width: int) -> bool:
+    return Console(width=1000).measure(made).maximum <= width
 
 
 def curves(shown: dict[str, Any], width: int, height: int = 16) -> list[Text]:
@@ -175,11 +199,11 @@ def run(shown: dict[str, Any], width: int, metric: str = "accuracy") -> Renderab
 
         return Group(*parts, *barriers.shown(shown["stability"], width), *closing(shown))
     if shown["rounds"]:
-        made, differences = _widest(shown, width, metric)
+        made, differences = _fitted(shown, width, metric)
         under = f"{METRICS[metric][1]}, mean ± standard deviation over seeds"
         if differences:
             under += "; differences in points, unadjusted 95 % intervals"
-        parts += ["", made, Text(under, style=QUIET)]
+        parts += [line for one in made for line in ("", one)] + [Text(under, style=QUIET)]
     if linear(shown) is not None:
         parts.append(reference(shown, metric))
     drawn = curves(shown, width)

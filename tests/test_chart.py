@@ -1,5 +1,6 @@
 """The chart: inside its frame whatever the data, with every point and the dense level to be seen."""
 
+import itertools
 import math
 from itertools import pairwise
 
@@ -166,3 +167,16 @@ def test_curves_are_means_over_the_seeds_that_are_known():
 def test_an_arm_has_one_marker_and_one_colour_of_its_own():
     styles = [chart.style_of(index) for index in range(9)]
     assert len({marker for marker, _ in styles}) == len({colour for _, colour in styles}) == 9
+
+
+def test_along_a_line_places_stand_evenly_from_one_end_to_the_other():
+    places = [place / 10 for place in range(11)]
+    lines = chart.draw([Curve("dense", tuple((x, x * (1 - x)) for x in places))], None, 80, 16, axis=chart.LINE)
+    rows = plot(lines)
+    columns = sorted({row.index("●") for row in rows if "●" in row} | {row.rindex("●") for row in rows if "●" in row})
+    assert (columns[0], columns[-1]) == (7, 79)
+    assert all(abs((b - a) - 7.2) <= 1 for a, b in itertools.pairwise(columns))
+    whole = ["".join(text for text, _ in line) for line in lines]
+    assert whole[-2].split() == ["0", *(f"0.{n}" for n in range(1, 10)), "1"]
+    assert "validation error %" in whole[-1]
+    assert max(map(len, whole)) <= 80

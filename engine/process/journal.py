@@ -13,7 +13,7 @@ from engine.errors import BadInput, Stopped
 from engine.lottery import Dense, Standing, Track
 from engine.process import dense_round
 from engine.pruning.mask import Weights
-from engine.record import barriers, checkpoint, events, liveness, rundir, shared, summary, tickets
+from engine.record import barriers, checkpoint, events, extensions, liveness, rundir, shared, summary, tickets
 from engine.spec import RunSpec
 
 _DURABLE = {
@@ -234,7 +234,8 @@ class RunJournal:
         if shown["stability"] is not None:
             verdict: dict[str, Any] = {"winning_ticket": None, "sentence": barriers.sentence(shown["stability"])}
         else:
-            verdict = stats.verdict(shown["seeds"], shown["rounds"], self._spec.arms, self._spec.verdict.margin)
+            looks, margin = 1 + len(extensions.read(self.run)), self._spec.verdict.margin
+            verdict = stats.verdict(shown["seeds"], shown["rounds"], self._spec.arms, margin, looks)
         self.tell("run_finished", verdict=verdict, reference=shown["reference"])
         self.status["progress"] = self.status.get("progress", {}) | {"fraction": 1.0, "seconds_left": 0.0}
         self._end("finished", sentence=verdict["sentence"], winning_ticket=verdict["winning_ticket"])

@@ -153,7 +153,7 @@ class RunScreen(Screen[None]):
         level = words.linear(view)
         linear = "" if level is None else f" · linear reference {words.percent(level)} %"
         metric = "" if self._metric == "accuracy" else f" · table shows test {self._metric}"
-        return f"{names} · {words.count(len(view['seeds']), 'seed')}{on}{linear}{metric}"
+        return f"{names} · {words.count(len(view['seeds']), 'seed')}{on}{linear}{metric}{_asked(spec)}"
 
     def _doing(self, look: follow.Look) -> str:
         status, view = look.status, look.view
@@ -224,3 +224,11 @@ class RunScreen(Screen[None]):
     def action_chart(self) -> None:
         self._wants_chart = not self._wants_chart
         self._arrange()
+
+
+def _asked(spec: dict) -> str:
+    """What the run asks of the tickets of another; empty for an ordinary run."""
+    question, origin = summary.question_of(spec), summary.origin_of(spec)
+    if question is None:
+        return ""
+    return f" · {question} of round {plain.line(origin.get('round'), 8)} of {plain.line(origin.get('run'), 80)}"

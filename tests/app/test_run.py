@@ -154,3 +154,21 @@ async def test_the_table_shows_macro_f1_and_loss_on_asking(runs: Path) -> None:
         await sees(pilot, "0.432", "table shows test cross-entropy")
         await pilot.press("m")
         await sees(pilot, "87.12")
+
+
+async def test_a_question_says_whose_tickets_it_is_about_and_shows_no_round_that_will_not_come(runs: Path) -> None:
+    origin = {"question": "stability", "run": "20260101-000000-pydoc-cnn-imp-abcd", "round": 5}
+    spec = SPEC | {"arms": ["ticket"], "origin": origin, "schedule": SPEC["schedule"] | {"rounds": 5}}
+    story = Story(runs, "running", spec=spec, seed=0, round=5, arm="ticket", epoch=1)
+    for copy in (1, 2):
+        story.trained(0, 0, "dense", 0.80 + copy / 100, copy=copy)
+    async with LthApp(run=story.run).run_test(size=(120, 40), notifications=True) as pilot:
+        await sees(pilot, "stability of round 5 of 20260101-000000-pydoc-cnn-imp-abcd", "81.50", "67.2 %", "2 of 8")
+        assert "59.0 %" not in shown(pilot.app), "round 4 is none of this run's"
+
+
+async def test_the_round_of_a_moved_ticket_aims_at_the_sparsity_it_had(runs: Path) -> None:
+    origin = {"question": "transfer", "run": "20260101-000000-pydoc-cnn-imp-abcd", "round": 5}
+    story = Story(runs, "running", spec=SPEC | {"origin": origin, "schedule": SPEC["schedule"] | {"rounds": 1}})
+    async with LthApp(run=story.run).run_test(size=(120, 40), notifications=True) as pilot:
+        await sees(pilot, "transfer of round 5", "67.2 %", "0 of 6")

@@ -10,7 +10,8 @@ from engine import spec as specs
 from engine.errors import BadInput
 from engine.models import pretraining
 from engine.places import runs_root
-from engine.process import launch
+from engine.process import ask, launch
+from engine.record import checkpoint as records
 from engine.record import events, rundir, summary
 from engine.spec import DataSpec
 from tests.checkpoints import small
@@ -136,3 +137,26 @@ def test_another_file_split_or_content_is_never_taken_for_what_was_pretrained_on
     ]
     one.write_text("text,label\na b c,0\n")
     assert len({*folders, pretraining.folder_for("bert-tiny", whole)}) == 5
+
+
+def test_a_ticket_of_a_bert_is_moved_with_its_checkpoint_and_gets_a_new_head(news, checkpoint, tmp_path):
+    source = new_run("bert", **{"model.checkpoint": str(checkpoint), "schedule.rounds": 1, "training.epochs": 1})
+    finish(source)
+    own = tmp_path / "own.csv"
+    own.write_text("text,label\n" + "\n".join(f"goal {word},{'ab'[i % 2]}" for i, word in enumerate(COMMON * 3)) + "\n")
+    asked = ask.transfer(source, 1, str(own), settings={"training.epochs": "1", "training.learning_rate": "0.005"})
+    assert asked.spec.model.checkpoint == str(checkpoint)
+    assert "all " in asked.remarks[0] and asked.remarks[0].endswith("new head for 2 classes")
+    run = launch.new_run(runs_root(), asked.spec, fill=asked.fill)
+    finish(run)
+    weights, mask = records.load_rewind(run, 0), records.load_mask(run, 0, 1)
+    before, kept = records.load_rewind(source, 0), records.load_mask(source, 0, 1)
+    assert [name for name in weights if weights[name].shape != before[name].shape] == [
+        "network.classifier.weight", "network.classifier.bias",
+    ]  # fmt: skip
+    assert all((weights[name] == before[name]).all() for name in weights if "classifier" not in name)
+    assert mask.keys() == kept.keys() and all((mask[name] == kept[name]).all() for name in mask)
+    (checkpoint / "vocab.txt").write_text((checkpoint / "vocab.txt").read_text() + "further\n")
+    (checkpoint / "tokenizer.json").unlink(missing_ok=True)
+    with pytest.raises(BadInput, match=r"model\.checkpoint"):
+        ask.transfer(source, 1, str(own))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.record import events, rundir, summary
+from engine.record import barriers, events, rundir, summary
 from engine.record.kinds import KINDS
 from tests.record.real_runs import SPEC, make
 
@@ -252,6 +252,76 @@ def test_kinds_of_a_newer_version_are_passed_over_uncounted_and_bad_lines_are_co
     assert len(shown["rounds"]) == 1
 
 
+ASKED = SPEC | {"arms": ["ticket"], "origin": {"question": "stability", "run": "another", "round": 2}}
+
+
+def compared(seed: int, number: int, arm: str, errors: list[float] | None, **more: Any) -> dict[str, Any]:
+    barrier = None if errors is None else max(errors) - (errors[0] + errors[-1]) / 2
+    where = {"event": "stability", "seed": seed, "round": number, "arm": arm, "sparsity": 0.2 * number}
+    both = dict.fromkeys(("valid_accuracy", "test_accuracy"), [0.8, 0.9])
+    return {**where, "alphas": [0.0, 0.5, 1.0], "errors": errors, "barrier": barrier, **both, **more}
+
+
+def asked(runs: Path) -> Path:
+    run = make(runs)
+    (run / "spec.json").write_bytes(orjson.dumps(ASKED))
+    return run
+
+
+def test_what_was_found_between_copies_has_an_entry_a_seed(runs: Path) -> None:
+    run = asked(runs)
+    assert summary.show(run)["stability"] == []
+    tell(run, compared(3, 2, "ticket", [0.1, 0.11, 0.1]), compared(3, 0, "dense", [0.1, 0.5, 0.3]))
+    tell(run, compared(7, 0, "dense", None), compared(99, 0, "dense", [0.1, 0.1, 0.1]))
+    shown = summary.show(run)
+    dense, ticket = shown["stability"]
+    assert (dense["arm"], dense["round"], dense["sparsity"], dense["stable"]) == ("dense", 0, 0.0, False)
+    assert dense["barrier"] == [None, pytest.approx(0.3)]
+    assert dense["errors"] == [None, [0.1, 0.5, 0.3]]
+    assert (ticket["round"], ticket["stable"], ticket["errors"]) == (2, True, [None, [0.1, 0.11, 0.1]])
+    assert shown["events_skipped"] == 1
+    said = barriers.sentence(shown["stability"])
+    assert said.startswith(
+        "The dense network is not stable, with an error barrier of 30.0 points; the ticket of round 2"
+    )
+    assert "is stable, with an error barrier of 1.0 points" in said
+
+
+def test_below_two_points_is_stable_and_two_are_not(runs: Path) -> None:
+    for rise, stable in ((0.0199, True), (0.02, False)):
+        run = asked(runs)
+        tell(run, compared(3, 0, "dense", [0.0, rise, 0.0]))
+        assert summary.show(run)["stability"][0]["stable"] is stable
+
+
+def test_two_copies_are_shown_as_their_mean_and_counted_as_two_trainings(runs: Path) -> None:
+    run = asked(runs)
+    for copy, accuracy in ((1, 0.8), (2, 0.9)):
+        tell(run, begun(7, 0), trained(7, 0, "dense", accuracy, copy=copy))
+    tell(run, trained(3, 0, "dense", 0.7, copy=1), epoch(3, 0, "dense", 2, copy=2))
+    shown = summary.show(run)
+    dense = shown["rounds"][0]["arms"]["dense"]
+    assert dense["test_accuracy"] == [pytest.approx(0.85), None], "one copy alone is not yet the network"
+    assert dense["seconds"] == [pytest.approx(122.4), None]
+    assert shown["progress"] | {"trained": 3, "trainings": 8, "fraction": 3.5 / 8} == shown["progress"]
+    tell(run, trained(3, 0, "dense", None, copy=2, diverged=True))
+    shown = summary.show(run)
+    assert shown["diverged"] == [{"seed": 3, "round": 0, "arm": "dense"}]
+    assert shown["rounds"][0]["arms"]["dense"]["test_accuracy"] == [pytest.approx(0.85), None]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [{"alphas": [0.0]}, {"alphas": [0.0, 0.5, 2.0]}, {"errors": [0.1, 0.2]}, {"errors": "flat"}, {"barrier": "high"},
+     {"arm": "ticket"}, {"round": 3}, {"test_accuracy": [0.1, 0.2, 0.3]}],
+)  # fmt: skip
+def test_a_comparison_that_makes_no_sense_is_counted_and_passed_over(runs: Path, nonsense: dict[str, Any]) -> None:
+    run = asked(runs)
+    tell(run, compared(7, 0, "dense", [0.1, 0.2, 0.1]) | nonsense)
+    shown = summary.show(run)
+    assert (shown["stability"], shown["events_skipped"]) == ([], 1)
+
+
 def test_an_unreadable_log_is_said(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def eio(*_: object) -> None:
         raise OSError(5, "Input/output error")
@@ -299,7 +369,9 @@ hostile_events = st.dictionaries(fields, values | st.sampled_from([0, 1, 7, 3, "
 
 
 @given(
-    st.lists(hostile_events, max_size=8), st.dictionaries(st.sampled_from(list(SPEC)), values), st.binary(max_size=20)
+    st.lists(hostile_events, max_size=8),
+    st.dictionaries(st.sampled_from([*SPEC, "origin"]), values | st.just({"question": "stability", "round": 1})),
+    st.binary(max_size=20),
 )
 def test_no_content_of_a_run_raises_and_what_is_shown_is_json(
     tmp_path_factory: pytest.TempPathFactory, told: list[dict[str, Any]], spec: dict[str, Any], status: bytes

@@ -62,6 +62,15 @@ def test_the_encoders_matrices_are_its_kind_and_embeddings_the_classifier_and_ve
     assert specs.compose("bert", "ag_news").schedule.prunable == ("encoder",)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_tells_the_classes_apart_is_the_last_map_alone(folders, kind):
+    module = build(folders[kind, "none"])
+    shapes = {name: tuple(weight.shape) for name, weight in module.named_parameters()}
+    other = bert.build(WORDS, CLASSES + 1, {"checkpoint": str(folders[kind, "none"]), "pretrained": True})
+    changed = [name for name, weight in other.named_parameters() if tuple(weight.shape) != shapes[name]]
+    assert network.output(module) == changed
+
+
 def test_bert_bases_encoder_has_the_85_million_weights_of_the_paper():
     from transformers import BertConfig, BertForSequenceClassification
 
