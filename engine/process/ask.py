@@ -124,7 +124,9 @@ def _seeds(source: Path, before: "RunSpec", number: int) -> tuple[list[int], lis
         raise BadInput(f"round: {number} given, and {source.name} has {_listed(rounds)}; give one of these.")
     tickets.check(source, rounds[number], number)
     missing = [seed for seed in before.seeds if seed not in rounds[number]]
-    said = f"seed {', '.join(map(str, missing))} of {source.name} has no round {number} and is left out"
+    many = len(missing) > 1
+    names, have, are = ", ".join(map(str, missing)), "have" if many else "has", "are" if many else "is"
+    said = f"seed{'s' * many} {names} of {source.name} {have} no round {number} and {are} left out"
     return rounds[number], [said] if missing else []
 
 

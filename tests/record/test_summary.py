@@ -258,8 +258,8 @@ ASKED = SPEC | {"arms": ["ticket"], "origin": {"question": "stability", "run": "
 def compared(seed: int, number: int, arm: str, errors: list[float] | None, **more: Any) -> dict[str, Any]:
     barrier = None if errors is None else max(errors) - (errors[0] + errors[-1]) / 2
     where = {"event": "stability", "seed": seed, "round": number, "arm": arm, "sparsity": 0.2 * number}
-    both = dict.fromkeys(("valid_accuracy", "test_accuracy"), [0.8, 0.9])
-    return {**where, "alphas": [0.0, 0.5, 1.0], "errors": errors, "barrier": barrier, **both, **more}
+    ends = {"valid_accuracy": [0.8, 0.9], "test_accuracy": [0.8, 0.9]}
+    return {**where, "alphas": [0.0, 0.5, 1.0], "errors": errors, "barrier": barrier, **ends, **more}
 
 
 def asked(runs: Path) -> Path:
@@ -296,8 +296,7 @@ def test_below_two_points_is_stable_and_two_are_not(runs: Path) -> None:
 
 def test_two_copies_are_shown_as_their_mean_and_counted_as_two_trainings(runs: Path) -> None:
     run = asked(runs)
-    for copy, accuracy in ((1, 0.8), (2, 0.9)):
-        tell(run, begun(7, 0), trained(7, 0, "dense", accuracy, copy=copy))
+    tell(run, begun(7, 0), *(trained(7, 0, "dense", (0.8, 0.9)[which], copy=which + 1) for which in range(2)))
     tell(run, trained(3, 0, "dense", 0.7, copy=1), epoch(3, 0, "dense", 2, copy=2))
     shown = summary.show(run)
     dense = shown["rounds"][0]["arms"]["dense"]
