@@ -77,7 +77,7 @@ def told(run: Path, kind: str) -> list[dict]:
 
 def numbers(run: Path) -> dict:
     """What a run's trainings and comparisons came to, without times; the latest of each counts."""
-    own = ("seq", "time", "seconds", "crc32", "event")
+    own = ("seq", "time", "seconds", "crc32", "event", "shared")  # an earlier run may have trained the dense network
     return {
         tuple(e.get(name) for name in ("event", "seed", "round", "arm", "copy")): {
             k: v for k, v in e.items() if k not in own
