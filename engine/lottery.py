@@ -14,6 +14,7 @@ from engine import catalog
 from engine.errors import BadInput
 from engine.models import network
 from engine.pruning import mask as masks
+from engine.pruning.criteria import Evidence
 from engine.pruning.mask import Mask, Weights
 from engine.randomness import derive
 from engine.spec import RunSpec
@@ -108,17 +109,36 @@ def replicate(lab: Laboratory, journal: Journal, seed: int) -> None:
         before = train_round(lab, journal, texts, seed, 0, whole, entries, {"dense": dense})
     while before is not None and before.number < rounds:
         number = before.number + 1
-        mask = prune(lab, before)
+        mask = prune(lab, journal, texts, seed, before, initial, entries)
         now = Round(seed, number, mask, initial, entries, lambda key: network.draw(lab.template, key, control=True))
         group = {arm: catalog.load(catalog.ARMS[arm].start)(now) for arm in lab.spec.arms}
         before = train_round(lab, journal, texts, seed, number, mask, entries, group)
 
 
-def prune(lab: Laboratory, before: Standing) -> Mask:
+def prune(
+    lab: Laboratory, journal: Journal, texts: Texts, seed: int, before: Standing, initial: Weights, entries: Mask
+) -> Mask:
     """The next round's mask, from the weights that the round before trained."""
     schedule = lab.spec.schedule
     score = catalog.load(catalog.CRITERIA[schedule.criterion].score)
-    return masks.prune(score(before.trained, before.mask), before.mask, schedule.rate, schedule.scope)
+
+    def without(scores: Weights, mask: Mask, rate: float) -> Mask:
+        return masks.prune(scores, mask, rate, schedule.scope)
+
+    evidence = Evidence(
+        trained=before.trained,
+        rewound=initial,
+        mask=before.mask,
+        whole={name: entries[name] for name in before.mask},
+        module=lab.module,
+        train=texts.train,
+        batch_size=lab.spec.training.batch_size,
+        prune=without,
+        rate=schedule.rate,
+        seed=derive(seed, "random mask", before.number + 1),
+        stop=journal.stop_asked,
+    )
+    return without(score(evidence), before.mask, schedule.rate)
 
 
 def train_round(

@@ -8,7 +8,7 @@ from engine.errors import Stopped
 from engine.pruning import mask as masks
 from engine.pruning.criteria import magnitude
 from engine.randomness import derive
-from tests.science.conftest import Memory, conducted, laboratory, small_spec
+from tests.science.conftest import Memory, conducted, evidence, laboratory, small_spec
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_each_round_prunes_what_the_ticket_trained_in_the_round_before(texts, st
     journal = conducted(small_spec(), texts)
     for number in (1, 2):
         before, now = journal.rounds[0, number - 1], journal.rounds[0, number]
-        expected = masks.prune(magnitude(before.trained, before.mask), before.mask, 0.3, "layerwise")
+        expected = masks.prune(magnitude(evidence(before.trained, before.mask)), before.mask, 0.3, "layerwise")
         assert all(torch.equal(expected[name], now.mask[name]) for name in expected)
         assert all(torch.equal(starts[number]["ticket"].mask[name], now.mask[name]) for name in expected)
 

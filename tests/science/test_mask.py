@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from engine.pruning import mask as masks
 from engine.pruning.criteria import magnitude
+from tests.science.conftest import evidence
 
 rates = st.floats(0.01, 0.99)
 shapes = st.lists(st.tuples(st.integers(1, 7), st.integers(1, 7)), min_size=1, max_size=4)
@@ -79,7 +80,8 @@ def test_python_rounds_half_to_even_and_so_does_pruning():
 def test_magnitude_counts_negative_weights_by_their_size():
     weights = {"w": torch.tensor([-3.0, 1.0, -0.5, 2.0])}
     mask = {"w": torch.ones(4, dtype=torch.bool)}
-    assert masks.prune(magnitude(weights, mask), mask, 0.5, "layerwise")["w"].tolist() == [True, False, False, True]
+    scores = magnitude(evidence(weights, mask))
+    assert masks.prune(scores, mask, 0.5, "layerwise")["w"].tolist() == [True, False, False, True]
 
 
 def test_the_padding_row_is_no_parameter():
@@ -87,7 +89,7 @@ def test_the_padding_row_is_no_parameter():
     entries = masks.support(weights)
     assert not entries["embedding.weight"][0].any()
     assert int(entries["embedding.weight"].sum()) == 12
-    after = masks.prune(magnitude(weights, entries), entries, 0.5, "layerwise")
+    after = masks.prune(magnitude(evidence(weights, entries)), entries, 0.5, "layerwise")
     assert int(after["embedding.weight"].sum()) == 6
     assert masks.densities(after, entries) == {"embedding.weight": 0.5, "head.weight": 0.5}
 
@@ -97,7 +99,7 @@ def test_the_padding_row_is_no_parameter():
 def test_shuffle_keeps_each_layers_density_and_moves_the_entries(seed):
     weights = {"embedding.weight": torch.randn(30, 8), "head.weight": torch.randn(20, 20)}
     entries = masks.support(weights)
-    mask = masks.prune(magnitude(weights, entries), entries, 0.6, "global")
+    mask = masks.prune(magnitude(evidence(weights, entries)), entries, 0.6, "global")
     moved = masks.permute(mask, entries, torch.Generator().manual_seed(seed))
     assert masks.densities(moved, entries) == masks.densities(mask, entries)
     assert not moved["embedding.weight"][0].any(), "the padding row stays no parameter"
