@@ -133,7 +133,12 @@ def test_what_is_new_differs_from_seed_to_seed(elsewhere, source, groups):
     assert not torch.equal(one.weights["head.weight"], other.weights["head.weight"])
     new = slice(32, None)
     assert not torch.equal(one.weights["embedding.weight"][new], other.weights["embedding.weight"][new])
-    assert not torch.equal(one.mask["embedding.weight"][new], other.mask["embedding.weight"][new])
+    fresh = network.draw(elsewhere.template, 0)
+    one_ticket = Moving(lambda _: moving(source[1], FOUND).ticket(0), FOUND)
+    drawn = [transfer.carried(elsewhere, seed, one_ticket, fresh, masks.support(fresh))[1] for seed in (0, 1, 0)]
+    one, other, again = (mask["embedding.weight"][new] for mask in drawn)
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 7, 11, 15])
