@@ -16,7 +16,10 @@ def compare(
     arm: Annotated[str | None, typer.Option("--arm", "-a", help="Compare this arm alone; dense is one, too.")] = None,
     json: output.Json = False,
 ) -> None:
-    """Runs against the first of them, by sparsity: differences with intervals, and the settings that differ."""
+    """Runs against the first of them, by sparsity.
+
+    Differences with intervals, and the settings that differ.
+    """
     from engine import comparison
     from lth_tui import tables
 
