@@ -19,7 +19,8 @@ HEAVY = ("torch", "torchtext", "transformers", "datasets", "sklearn", "scipy")
 # Who may import torch; a folder stands for all in it.
 TORCH = (
     "engine.lottery", "engine.training", "engine.data", "engine.models", "engine.pruning", "engine.record.checkpoint",
-    "engine.process.worker", "engine.process.journal", "engine.process.dense_round", "engine.transfer", "engine.stability",
+    "engine.process.worker", "engine.process.journal", "engine.process.dense_round",
+    "engine.transfer", "engine.stability",
 )  # fmt: skip
 
 
