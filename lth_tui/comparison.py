@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from lth_tui import chart, plain, tables
+from lth_tui import chart, one_run, plain, tables
 from lth_tui.chart import Curve
 from lth_tui.screens.words import number, share
 
@@ -145,13 +145,13 @@ def _level(mean: object, metric: str) -> str:
 
 def _gap(compared: dict[str, Any], metric: str) -> str:
     one = {"gap": compared["difference"], "ci95": compared["ci95"]}
-    return tables.gap(one, scale=1, digits=3) if metric == "loss" else tables.gap(one)
+    return one_run.gap(one, scale=1, digits=3) if metric == "loss" else one_run.gap(one)
 
 
 def _legend(metric: str) -> str:
     unit = "nats" if metric == "loss" else "points"
     return (
-        f"{tables.METRICS[metric][1]}, means over the seeds compared; differences to the baseline in {unit} with 95 % "
+        f"{one_run.METRICS[metric][1]}, means over the seeds compared; differences to the baseline in {unit} with 95 % "
         "intervals, unadjusted: paired by seed where data and split are the same, else Welch's"
     )
 

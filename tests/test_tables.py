@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from lth_tui import tables
+from lth_tui import one_run, tables
 
 ODD = [
     None,
@@ -76,7 +76,7 @@ METRICS = st.fixed_dictionaries(dict.fromkeys(("test_accuracy", "seconds"), st.l
 @given(specs, st.fixed_dictionaries(dict.fromkeys(DATA, odd)), odd, odd)
 def test_a_run_takes_any_value(spec, data, sentence, won):
     verdict = {"sentence": sentence, "winning_ticket": won}
-    assert "some-run" in printed(tables.run(shown(spec=spec, data=data, verdict=verdict), 80))
+    assert "some-run" in printed(one_run.run(shown(spec=spec, data=data, verdict=verdict), 80))
 
 
 @given(st.sampled_from([None, [], ["ticket"], ["ticket", 3]]), METRICS, METRICS, odd)
@@ -85,7 +85,7 @@ def test_rounds_take_any_value(arms, dense, ticket, nonzero):
         {"round": 0, "sparsity": None, "nonzero": nonzero, "arms": {"dense": dense}},
         {"round": None, "sparsity": None, "nonzero": nonzero, "arms": {"ticket": ticket}},
     ]
-    assert "round" in printed(tables.rounds(shown(spec={"arms": arms}, rounds=entries)))
+    assert "round" in printed(one_run.rounds(shown(spec={"arms": arms}, rounds=entries)))
 
 
 def test_counts_agree_with_their_nouns():
@@ -93,7 +93,7 @@ def test_counts_agree_with_their_nouns():
         "0 rounds", "1 round", "1,200 rounds", "? rounds",
     ]  # fmt: skip
     spec = {"schedule": {"rounds": 1}, "training": {"epochs": 1}}
-    words = " ".join(line.plain for line in tables.facts(shown(spec=spec, seeds=[0])))
+    words = " ".join(line.plain for line in one_run.facts(shown(spec=spec, seeds=[0])))
     assert all(one in words for one in ("1 round ", "1 epoch,", "1 seed"))
 
 
@@ -104,7 +104,7 @@ def test_a_verdict_takes_any_value():
             {"against": {"a\x1b": value, "b": {"gap": value, "ci95": value, "p": value}}, "region": [value]},
             {"rounds": [value, {"round": value, "differences": value}, {"round": 1, "differences": {"dense": value}}]},
         ):
-            text = printed(tables.run(shown(verdict=verdict, rounds=DECIDED["rounds"]), 200))
+            text = printed(one_run.run(shown(verdict=verdict, rounds=DECIDED["rounds"]), 200))
             assert "some-run" in text
             assert "\x1b" not in text
 
@@ -137,7 +137,7 @@ def test_differences_stand_beside_the_rounds_where_there_is_room_marked_as_unadj
     def wide(width, **more):
         console = Console(width=width)
         with console.capture() as captured:
-            console.print(tables.run(shown(**DECIDED), width, **more))
+            console.print(one_run.run(shown(**DECIDED), width, **more))
         return captured.get()
 
     text = wide(120)
@@ -151,7 +151,7 @@ def test_differences_stand_beside_the_rounds_where_there_is_room_marked_as_unadj
 
 
 def test_every_comparison_of_the_verdict_is_in_a_table():
-    text = " ".join(printed(tables.run(shown(**DECIDED), 80)).split())
+    text = " ".join(printed(one_run.run(shown(**DECIDED), 80)).split())
     for words in (
         "reinit +1.1 [0.5, 1.7] < 0.001",
         "finetune +0.0 [-1.0, 0.9] < 0.001",
@@ -165,20 +165,20 @@ REFERENCE = {"linear_test_accuracy": 0.912, "per_seed": [0.911, None, 0.913], "t
 
 def test_the_linear_reference_stands_under_the_table_as_soon_as_it_is_known():
     words = "linear reference (TF-IDF + logistic regression): "
-    assert words not in printed(tables.run(shown(reference=None), 80))
-    assert f"{words}91.2 ± 0.1 % test accuracy" in printed(tables.run(shown(reference=REFERENCE), 80))
-    assert f"{words}91.0 ± 1.4 % test macro-F1" in printed(tables.run(shown(reference=REFERENCE), 80, "macro-f1"))
-    assert f"{words}91.2 % test" in printed(tables.run(shown(reference={"linear_test_accuracy": 0.912}), 80))
+    assert words not in printed(one_run.run(shown(reference=None), 80))
+    assert f"{words}91.2 ± 0.1 % test accuracy" in printed(one_run.run(shown(reference=REFERENCE), 80))
+    assert f"{words}91.0 ± 1.4 % test macro-F1" in printed(one_run.run(shown(reference=REFERENCE), 80, "macro-f1"))
+    assert f"{words}91.2 % test" in printed(one_run.run(shown(reference={"linear_test_accuracy": 0.912}), 80))
 
 
 def test_a_reference_of_a_part_of_the_texts_says_so():
     whole = REFERENCE | {"texts": [216, None, 216], "of": [216, None, 216]}
-    assert "trained on" not in tables.reference(shown(reference=whole)).plain
+    assert "trained on" not in one_run.reference(shown(reference=whole)).plain
     part = REFERENCE | {"texts": [100_000] * 3, "of": [504_000] * 3}
-    assert "trained on 100,000 of 504,000 texts" in tables.reference(shown(reference=part)).plain
+    assert "trained on 100,000 of 504,000 texts" in one_run.reference(shown(reference=part)).plain
 
 
 @given(odd | st.fixed_dictionaries(dict.fromkeys((*REFERENCE, "texts", "of"), odd | st.lists(odd | st.floats(0, 1)))))
 def test_a_reference_takes_any_value(reference):
-    for metric in tables.METRICS:
-        assert "some-run" in printed(tables.run(shown(reference=reference), 80, metric))
+    for metric in one_run.METRICS:
+        assert "some-run" in printed(one_run.run(shown(reference=reference), 80, metric))

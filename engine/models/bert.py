@@ -27,6 +27,8 @@ _OF_HEADS = ("num_key_value_heads", "head_dim", "d_head")
 class Bert(nn.Module):
     """A sequence classifier of transformers, with the weights that its checkpoint holds."""
 
+    twice_differentiable = False  # see `network.twice_differentiable`
+
     def __init__(self, network: Any, pretrained: Weights, classes: int):
         super().__init__()
         self.network = network
@@ -44,12 +46,16 @@ class Bert(nn.Module):
         self.embeddings = embeddings | {name for name, _ in self.named_parameters() if ".embeddings." in name}
 
     def forward(self, tokens: Tensor, lengths: Tensor, _generator: torch.Generator | None = None) -> Tensor:
-        """tokens [B, L], lengths [B] -> logits [B, classes] in 32 bits. Dropout is drawn by torch's own generator."""
+        """tokens [B, L], lengths [B] -> logits [B, classes] in the weights' own bits.
+
+        Dropout is drawn by torch's own generator.
+        """
         valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         tokens = tokens.long().masked_fill(~valid, self.pad)
-        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=tokens.is_cuda):
+        low = tokens.is_cuda and not self.twice_differentiable  # second derivatives need the 32 bits
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=low):
             logits: Tensor = self.network(input_ids=tokens, attention_mask=valid.long()).logits
-        return logits.float()
+        return logits.float() if low else logits
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator, control: bool = False) -> None:

@@ -20,7 +20,8 @@ class _WindowMax(torch.autograd.Function):
     """max over t of <window_t, filter> for filters of several widths, and its exact gradient.
 
     Max-over-time pooling sends gradient to one window per text and filter, so the backward pass is a sum over
-    `texts x filters x width` rows (an `embedding_bag` each way) rather than two further convolutions.
+    `texts x filters x width` rows (an `embedding_bag` each way) rather than two further convolutions. It is made of
+    operations that are differentiable themselves, so second derivatives follow; which window wins is held still.
     """
 
     @staticmethod
@@ -84,6 +85,8 @@ def _windows(vectors: Tensor, width: int) -> Tensor:
 class Cnn(nn.Module):
     """Word vectors, filters, max over time, one linear layer."""
 
+    homogeneous = True  # without biases, doubling a layer's weights doubles the logits
+
     def __init__(
         self,
         embedding: WordVectors,
@@ -112,6 +115,14 @@ class Cnn(nn.Module):
         pooled = _WindowMax.apply(vectors, lengths, *(filters.weight for filters in self.convolutions))
         features = F.relu(pooled + torch.cat([filters.bias for filters in self.convolutions]))
         return self.head(dropout(features, self.dropout if self.training else 0.0, generator))
+
+    def linear_flow(self) -> Tensor:
+        """R of Tanaka et al. 2020: the sum of the logits, every word the mean of all, for weights >= 0 and biases 0.
+
+        So ReLU is the identity, and all windows are alike: their maximum is any of them.
+        """
+        word = self.embedding.weight[1:].mean(dim=0)
+        return self.head(torch.cat([(filters.weight @ word).sum(dim=1) for filters in self.convolutions])).sum()
 
     def initialise(self, generator: torch.Generator, control: bool = False) -> None:
         """Fresh weights: Xavier normal, biases 0 (the study's), drawn from `generator` alone."""

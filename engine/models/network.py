@@ -1,10 +1,12 @@
 """One way in front of all models: build by name, what kind each layer is, draw and load weights."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from engine import catalog
 from engine.pruning.mask import Weights
@@ -101,3 +103,17 @@ def draw(module: nn.Module, seed: int, control: bool = False) -> Weights:
 def weights(module: nn.Module) -> Weights:
     """A copy of the network's weights, on the CPU."""
     return {name: weight.detach().to("cpu", copy=True) for name, weight in module.named_parameters()}
+
+
+@contextmanager
+def twice_differentiable(module: nn.Module) -> Iterator[None]:
+    """Inside, the network computes by operations that have second derivatives, in 32 bits, in evaluation mode too.
+
+    cudnn differentiates recurrent networks only once, and only in training mode; fast attention only once.
+    """
+    with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+        module.twice_differentiable = True  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            module.twice_differentiable = False  # type: ignore[assignment]

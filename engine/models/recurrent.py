@@ -17,6 +17,7 @@ from engine.models.initialisers import xavier_normal_
 
 _CELLS: dict[str, Callable[..., nn.Module]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 _GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+_FLOW_STEPS = 2
 
 
 class _Layer(nn.Module):
@@ -58,6 +59,7 @@ class Recurrent(nn.Module):
         )
         self.head = nn.Linear(width, classes)
         self.gates, self.hidden = _GATES[cell], hidden
+        self.homogeneous = cell == "rnn"  # in the limit of small states, where tanh is the identity
         self.pooling = pooling
         self.dropout = dropout
 
@@ -76,6 +78,25 @@ class Recurrent(nn.Module):
             states = layer(dropout(vectors, share, generator), reverse)
         pooled = torch.cat([_pool(each, valid, lengths, self.pooling) for each in states], dim=-1)
         return self.head(dropout(pooled, share, generator))
+
+    def linear_flow(self) -> Tensor:
+        """R of Tanaka et al. 2020: the sum of the logits, every word the mean of all, for weights >= 0 and biases 0.
+
+        Of Elman's network, tanh taken as the identity, over a text of two words: the shortest whose flow crosses the
+        recurrence, and the one of which no path crosses a weight twice, so that no layer's scores add up to more than
+        R. Over longer texts the recurrence would count once for every step, and grow as a power of its norm.
+        """
+        vectors = self.embedding.weight[1:].mean(dim=0).expand(_FLOW_STEPS, -1)
+        states: list[Tensor] = []
+        for layer in self.layers:
+            if states:
+                vectors = torch.cat([states[0], *(back.flip(0) for back in states[1:])], dim=-1)
+            states = [_linear_states(layer.ahead, vectors)]
+            if layer.back is not None:
+                states.append(_linear_states(layer.back, vectors.flip(0)))
+        size = torch.tensor([_FLOW_STEPS], device=vectors.device)
+        valid = torch.ones(1, _FLOW_STEPS, dtype=torch.bool, device=vectors.device)
+        return self.head(torch.cat([_pool(each[None], valid, size, self.pooling) for each in states], dim=-1)).sum()
 
     def initialise(self, generator: torch.Generator, control: bool = False) -> None:
         """Fresh weights from `generator` alone: Xavier normal inputs, orthogonal recurrence, gate by gate, biases 0."""
@@ -96,6 +117,16 @@ class Recurrent(nn.Module):
 def _reorder(vectors: Tensor, order: Tensor) -> Tensor:
     """[B, L, D] with each text's positions in the order given, [B, L]."""
     return vectors.gather(1, order[..., None].expand_as(vectors))
+
+
+def _linear_states(cell: Any, vectors: Tensor) -> Tensor:
+    """[L, D] -> [L, H]: the states of Elman's recurrence without biases and tanh."""
+    state = vectors.new_zeros(cell.hidden_size)
+    states = []
+    for vector in vectors:
+        state = cell.weight_ih_l0 @ vector + cell.weight_hh_l0 @ state
+        states.append(state)
+    return torch.stack(states)
 
 
 def _pool(states: Tensor, valid: Tensor, lengths: Tensor, pooling: str) -> Tensor:

@@ -1,6 +1,7 @@
-"""What makes a weight unimportant: one function a criterion, from evidence to scores.
+"""What makes a weight unimportant: one function a criterion, from what a round may look at to scores.
 
-The entries of lowest score are pruned first.
+The entries of lowest score are pruned first. The criteria that differentiate the network stand in files of their own:
+`saliency.py` (snip, grasp) and `synflow.py`.
 """
 
 from collections.abc import Callable
@@ -15,19 +16,19 @@ from engine.pruning.mask import Mask, Weights
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a criterion may look at when a round prunes. Weights and masks are on the CPU."""
+    """What a criterion may look at when a round prunes."""
 
-    trained: Weights  # of the round before, at the best validation epoch
-    rewound: Weights  # at the rewind point; the initial weights where that is `init`
+    trained: Weights  # of the round before, at the best validation epoch; on the CPU
+    rewound: Weights  # at the rewind point (init: the initial weights); on the CPU
     mask: Mask  # what is kept before this round; its keys are the prunable layers
-    whole: Mask  # the same layers before any pruning
-    module: nn.Module  # to compute in, on the device; may be overwritten
+    whole: Mask  # the same layers before any pruning: False only where an entry is no parameter (the padding row)
+    module: nn.Module  # a network to compute in, on the device; overwritten freely
     train: Part  # the training texts, on the device
     batch_size: int
-    prune: Callable[[Weights, Mask, float], Mask]  # how this schedule removes a share of what is kept
-    rate: float  # the share of this round
+    prune: Callable[[Weights, Mask, float], Mask]  # the schedule's: without that share, lowest scores first
+    rate: float  # the share that this round removes
     seed: int  # for what is drawn at random
-    stop: Callable[[], bool]
+    stop: Callable[[], bool]  # asked once a batch or iteration; Stopped is raised when it becomes true
 
 
 def magnitude(evidence: Evidence) -> Weights:
@@ -36,6 +37,11 @@ def magnitude(evidence: Evidence) -> Weights:
 
 
 def random(evidence: Evidence) -> Weights:
-    """Uniform numbers: every set of survivors of the right size is as likely as any other."""
+    """Uniform numbers from the seed alone: the control that any other criterion has to beat.
+
+    In 64 bits, since among millions of 32-bit ones many are equal, and of equals the earlier entry goes first.
+    """
     generator = torch.Generator().manual_seed(evidence.seed)
-    return {name: torch.rand(kept.shape, generator=generator) for name, kept in evidence.mask.items()}
+    return {
+        name: torch.rand(kept.shape, generator=generator, dtype=torch.float64) for name, kept in evidence.mask.items()
+    }

@@ -37,7 +37,9 @@ def transfer(
     detach: Detach = False,
     json: output.Json = False,
 ) -> None:
-    """Train a run's ticket on another dataset, against dense, reinit and shuffle there.
+    """Train a run's ticket on another dataset.
+
+    It stands there against that dataset's dense network, reinit and shuffle.
 
     Weights and mask are carried over by word; a head for other classes is new. The setting is what is usual for the
     model on that dataset.
@@ -68,7 +70,7 @@ def stability(
     detach: Detach = False,
     json: output.Json = False,
 ) -> None:
-    """Do two trainings from the rewind point that differ in data order end in one valley?
+    """Do two trainings in different data order end in one valley?
 
     For the dense network and the ticket of a round: how far the validation error rises along the straight line
     between what two copies trained to. Round 0 asks of the dense network alone.

@@ -16,9 +16,12 @@ def compare(
     arm: Annotated[str | None, typer.Option("--arm", "-a", help="Compare this arm alone; dense is one, too.")] = None,
     json: output.Json = False,
 ) -> None:
-    """Runs against the first of them, by sparsity: differences with intervals, and the settings that differ."""
+    """Runs against the first of them, by sparsity.
+
+    Differences with intervals, and the settings that differ.
+    """
     from engine import comparison
-    from lth_tui import tables
+    from lth_tui import one_run, tables
 
     if len(runs) < 2:
         raise BadInput(f"run: only {runs[0]!r} given; name two runs or more, the baseline first.")
@@ -27,12 +30,12 @@ def compare(
         if run in found[:place]:
             before = runs[found.index(run)]
             raise BadInput(f"run: {before!r} and {runs[place]!r} are the same run, {run.name}; name each once.")
-    if metric not in tables.METRICS:
-        raise unknown("--metric", metric, tables.METRICS)
+    if metric not in one_run.METRICS:
+        raise unknown("--metric", metric, one_run.METRICS)
     shown = [output.shown(run) for run in found]
     if arm is not None and arm not in (known := comparison.arms_of(shown)):
         raise unknown("--arm", arm, known)
-    compared = comparison.compare(shown, tables.METRICS[metric][0], arm)
+    compared = comparison.compare(shown, one_run.METRICS[metric][0], arm)
     if json:
         return output.out(compared)
     from lth_tui import comparison as words

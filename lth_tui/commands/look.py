@@ -40,12 +40,12 @@ def show(
     shown = output.shown(output.find(run))
     if json:
         return output.out(shown)
-    from lth_tui import tables
+    from lth_tui import one_run, tables
 
-    if metric not in tables.METRICS:
-        raise unknown("--metric", metric, tables.METRICS)
+    if metric not in one_run.METRICS:
+        raise unknown("--metric", metric, one_run.METRICS)
     console = tables.out()
-    return console.print(tables.run(shown, console.width, metric))
+    return console.print(one_run.run(shown, console.width, metric))
 
 
 def watch(run: output.Run, json: output.Json = False) -> None:
@@ -54,7 +54,7 @@ def watch(run: output.Run, json: output.Json = False) -> None:
     Ctrl-C ends the following, not the run. With --json, its events as they come.
     """
     from engine.record import summary
-    from lth_tui import tables
+    from lth_tui import one_run, tables
     from lth_tui.follow import follow, over
 
     found = output.find(run)
@@ -71,7 +71,7 @@ def watch(run: output.Run, json: output.Json = False) -> None:
         output.say(f"No engine works on {found.name}; start one with: lth resume {found.name}", "yellow")
     elif not json:
         console = tables.out()
-        console.print(tables.run(summary.show(found), console.width))
+        console.print(one_run.run(summary.show(found), console.width))
 
 
 def _stream(found: Path, ended: Callable[[], bool]) -> None:

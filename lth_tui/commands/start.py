@@ -187,7 +187,7 @@ def _start(made: Path, detach: bool, json: bool) -> int:
 def _ended(made: Path, state: str, json: bool) -> int:
     """Show what a run that we followed came to."""
     from engine.record import rundir, summary
-    from lth_tui import tables
+    from lth_tui import one_run, tables
 
     output.fold(made)
     shown = summary.show(made)
@@ -195,7 +195,7 @@ def _ended(made: Path, state: str, json: bool) -> int:
         output.out(shown)
     elif state == "finished":
         console = tables.out()
-        console.print(tables.run(shown, console.width))
+        console.print(one_run.run(shown, console.width))
     if state == "finished":
         return output.DONE
     if state == "failed":

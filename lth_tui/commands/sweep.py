@@ -41,7 +41,9 @@ def sweep(
     stop: Annotated[bool, typer.Option("--stop", help="Ask the process that works on it to stop.")] = False,
     json: output.Json = False,
 ) -> None:
-    """Run a grid of models, datasets, schedules and settings, one run after another, and rank them in a table.
+    """Run a grid of settings, and rank the runs in a table.
+
+    Models, datasets, schedules and settings are combined each with each, one run after another.
 
     The same command goes on with a sweep: runs of exactly these specs that are finished are taken as they are, whoever
     made them, others are resumed. Ctrl-C asks the engine at work to stop and ends the sweep.

@@ -24,7 +24,7 @@ def no_trace() -> None:
         (["-m", "cnn", "-d", "pydocs"], ("dataset", "pydocs", "pydoc?")),
         (["-m", "cnn", "-d", "ag_news", "-s", "im"], ("schedule", "im", "imp")),
         (["-m", "cnn", "-d", "ag_news", "-a", "tickets"], ("arm", "tickets", "ticket?")),
-        (["-m", "cnn", "-d", "ag_news", "-a", "renit", "-a", "ticket"], ("arm", "renit", "reinit?")),
+        (["-m", "cnn", "-d", "ag_news", "-a", "renit", "-a", "ticket"], ("arm", "renit", "reinit or reinit-own?")),
         (["-m", "cnn", "-d", "ag_news", "-a", "ticket", "-a", "ticket"], ("arm", "twice")),
         (["-m", "cnn", "-d", "../../etc"], ("dataset", "../../etc")),
         (["-m", "", "-d", "ag_news"], ("model", "cnn")),

@@ -65,7 +65,7 @@ def lth(hub, tmp_path):
             capture_output=True,
             text=True,
             env={**hub.environment(tmp_path / "hf"), "PYTHONDONTWRITEBYTECODE": "1", **environment},
-            timeout=120,
+            timeout=300,
             preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit else None,
         )
 
@@ -148,7 +148,7 @@ def test_an_interrupt_is_said_and_the_next_command_goes_on(lth, hub, home, tmp_p
         assert time.monotonic() < deadline
         time.sleep(0.05)
     fetching.send_signal(signal.SIGINT)
-    _, words = fetching.communicate(timeout=120)
+    _, words = fetching.communicate(timeout=300)
     assert fetching.returncode == 130
     assert words == "Interrupted; what came is kept, so the same command goes on from there.\n"
     assert not (home / "ag_news").exists()

@@ -11,6 +11,7 @@ from engine.data.batches import Part, part
 from engine.data.encoding import Texts as Encoded
 from engine.lottery import Dense, Laboratory, Standing, experiment
 from engine.models import network
+from engine.pruning import mask as masks
 from engine.pruning.criteria import Evidence, magnitude
 from engine.pruning.mask import Mask, Weights
 from engine.spec import RunSpec, compose
@@ -98,8 +99,7 @@ def small_spec(**changes: Any) -> RunSpec:
 
 def by_magnitude(trained: Weights, mask: Mask) -> Weights:
     """The scores of the criterion `magnitude`, which looks at nothing else."""
-    nothing: Any = None
-    return magnitude(Evidence(trained, nothing, mask, nothing, nothing, nothing, 0, nothing, 0.0, 0, nothing))
+    return magnitude(evidence(trained, mask))
 
 
 def laboratory(spec: RunSpec, texts: Texts) -> Laboratory:
@@ -112,3 +112,16 @@ def conducted(spec: RunSpec, texts: Texts, journal: Memory | None = None) -> Mem
     journal = journal or Memory()
     experiment(laboratory(spec, texts), journal)
     return journal
+
+
+def evidence(weights: Weights, mask: Mask, scope: str = "layerwise", **more: Any) -> Evidence:
+    """What a criterion sees of a network that was not trained since it was drawn, and not pruned yet."""
+
+    def prune(scores: Weights, kept: Mask, rate: float) -> Mask:
+        return masks.prune(scores, kept, rate, scope)
+
+    fields = {
+        "trained": weights, "rewound": weights, "mask": mask, "whole": mask, "module": None, "train": None,
+        "batch_size": 16, "prune": prune, "rate": 0.5, "seed": 0, "stop": lambda: False,
+    }  # fmt: skip
+    return Evidence(**fields | more)

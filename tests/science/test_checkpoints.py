@@ -60,7 +60,7 @@ def resolve(hub: Hub, home: Path, given: str, download: bool = True, **environme
         capture_output=True,
         text=True,
         env={**hub.environment(home), **environment},
-        timeout=120,
+        timeout=300,
     )
     assert done.stderr == ""
     return tuple(json.loads(done.stdout))
@@ -89,7 +89,7 @@ def test_transformers_loads_what_was_fetched_from_the_cache_alone(hub, tmp_path)
     )
     environment = hub.environment(tmp_path / "hf") | {"HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment, timeout=120
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment, timeout=300
     )
     assert done.stdout.strip() == "3 ['the', 'goal', '##s']"
 
