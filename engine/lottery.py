@@ -4,7 +4,7 @@ Frankle and Carbin 2019, with the controls of Frankle et al. 2020 and others, al
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from engine.pruning.criteria import Evidence
 from engine.pruning.mask import Mask, Weights
 from engine.randomness import derive
 from engine.spec import RunSpec
+from engine.telling import Teller
 from engine.training import Diverged, Epoch, Plan, Start, Texts, Trained, train, weights_at
 
 
@@ -27,7 +28,7 @@ class Track:
     """Where an arm with a mask of its own stands after a round: that mask, and what it trained to under it."""
 
     mask: Mask
-    trained: Weights  # at the best epoch
+    trained: Weights  # at the best epoch; none where a random mask follows, which looks at no weights
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Journal(Protocol):
     """What becomes of the experiment's findings; the worker writes them to the run directory."""
 
     def tell(self, event: str, **fields: Any) -> None: ...
+    def ended(self, seed: int) -> bool: ...
     def standing(self, seed: int) -> Standing | None: ...
     def rewound(self, seed: int) -> Weights | None: ...
     def recall(self, seed: int, step: int | None) -> Dense | None: ...
@@ -103,6 +105,8 @@ def experiment(lab: Laboratory, journal: Journal) -> None:
 def replicate(lab: Laboratory, journal: Journal, seed: int) -> None:
     """One seed: train dense, then prune, rewind and train, round by round."""
     rounds = lab.spec.schedule.rounds
+    if journal.ended(seed):
+        return  # its dense network or its ticket diverged: nothing can follow
     before = journal.standing(seed)
     if before is not None and before.number >= rounds:
         return
@@ -127,9 +131,8 @@ def train_dense(
     whole = prunable(lab, entries)
     step = rewind_step(lab, texts)
     told = announce(lab, journal, seed, 0, whole, entries, ["dense"])
-    dense = journal.recall(seed, step)
+    dense, start = journal.recall(seed, step), Start(initial, {})
     if dense is not None:
-        dense = _with_passed(lab, journal, texts, seed, dense, Start(initial, {}), step)
         for epoch in dense.epochs:
             told.epoch(epoch)
         told.trained("dense", dense.trained, shared=dense.run)
@@ -140,19 +143,15 @@ def train_dense(
             epochs.append(epoch)
             told.epoch(epoch)
 
-        group, plan = {"dense": Start(initial, {})}, lab.plan(seed)
-        arms = train(group, plan, lab.module, texts, on_epoch, told.trained, journal.stop_asked, step or None)
+        plan, stop = lab.plan(seed), journal.stop_asked
+        arms = train({"dense": start}, plan, lab.module, texts, on_epoch, told.trained, stop, step or None)
         found = arms["dense"]
         if isinstance(found, Diverged):
             return None
         dense = Dense(found, tuple(epochs))
         journal.share(seed, step, dense)
+    dense = _with_passed(lab, journal, texts, seed, dense, start, step)
     trained = dense.trained
-    if step and trained.passed is None:
-        raise BadInput(
-            f"schedule.rewind: {lab.spec.schedule.rewind} given, but the dense network of seed {seed} stopped early, "
-            "before it; give an earlier step, or training.patience=0."
-        )
     weights = trained.weights if step is None else trained.passed if step else initial
     assert weights is not None
     journal.keep_rewind(seed, weights)
@@ -164,10 +163,16 @@ def train_dense(
 def _with_passed(
     lab: Laboratory, journal: Journal, texts: Texts, seed: int, dense: Dense, start: Start, step: int | None
 ) -> Dense:
-    """An earlier run's dense training with the weights of this run's rewind point, which that one may not have kept."""
-    ran = len(dense.epochs) * -(-len(texts.train) // lab.spec.training.batch_size)
-    if not step or dense.trained.passed is not None or step >= ran:
+    """A dense training with the weights of the rewind point.
+
+    An earlier run may not have kept them; and one that stopped early never came to them, where going on would have.
+    """
+    if not step or dense.trained.passed is not None:
         return dense
+    if step >= len(dense.epochs) * -(-len(texts.train) // lab.spec.training.batch_size):
+        where = f"dense training of seed {seed} stopped early, before {lab.spec.schedule.rewind}"
+        message = f"{where}; tickets are rewound to the weights that going on would have passed there"
+        journal.tell("warning", seed=seed, round=0, message=message)
     passed = weights_at(step, start, lab.plan(seed), lab.module, texts, journal.stop_asked)
     dense = replace(dense, trained=replace(dense.trained, passed=passed))
     journal.share(seed, step, dense)
@@ -187,6 +192,12 @@ def prunable(lab: Laboratory, entries: Mask) -> Mask:
     if not whole:
         raise BadInput(
             f"schedule.prunable: {', '.join(wanted)} given, but {lab.spec.model.name} trains no such layers here."
+        )
+    known = {*whole, *(lab.kinds[name] for name in whole)}
+    if strange := [name for name in lab.spec.schedule.factors if name not in known]:
+        raise BadInput(
+            f"schedule.factors: {strange[0]!r} is no layer or kind that is pruned here; "
+            f"choose from: {', '.join(sorted(known))}."
         )
     return whole
 
@@ -230,9 +241,12 @@ def train_round(
     # An arm without a track diverged in an earlier round, which was told then.
     here = [arm for arm in spec.arms if catalog.ARMS[arm].mask != "own" or arm in before.tracks]
     group = start_arms(lab, journal, seed, number, here, turn)
+    for arm in own_arms(spec):
+        if arm in group:
+            _warn_of_emptied(journal, seed, number, group[arm].mask, arm)
     arms = train_arms(lab, journal, texts, seed, number, mask, entries, group)
     tracks = {
-        arm: Track(group[arm].mask, trained.weights)
+        arm: Track(group[arm].mask, {} if catalog.ARMS[arm].criterion == "random" else trained.weights)
         for arm, trained in arms.items()
         if arm in before.tracks and not isinstance(trained, Diverged)
     }
@@ -316,73 +330,23 @@ def _rewound(lab: Laboratory, journal: Journal, texts: Texts, seed: int, initial
     return None if weights is None else Rewind(weights, step or 0)
 
 
-@dataclass(frozen=True)
-class Teller:
-    """Tells what becomes of the networks of one round; of a `copy` above 0, where they are trained more than once."""
-
-    journal: Journal
-    seed: int
-    number: int
-    sparsity: float
-    epochs: int
-    parameters: dict[str, int] = field(default_factory=dict)  # of arms whose network has a shape of its own
-    copy: int = 0
-
-    @property
-    def where(self) -> dict[str, int]:
-        return {"seed": self.seed, "round": self.number} | ({"copy": self.copy} if self.copy else {})
-
-    def epoch(self, epoch: Epoch) -> None:
-        self.journal.tell(
-            "epoch",
-            **self.where,
-            arm=epoch.arm,
-            sparsity=self.sparsity,
-            epoch=epoch.number,
-            epochs=self.epochs,
-            train_loss=epoch.train_loss,
-            valid_accuracy=epoch.valid.accuracy,
-            valid_loss=epoch.valid.loss,
-            seconds=epoch.seconds,
-        )
-
-    def trained(self, arm: str, trained: Trained | Diverged, shared: str | None = None) -> None:
-        own: dict[str, Any] = {"parameters": self.parameters[arm]} if arm in self.parameters else {}
-        if shared is not None:
-            own["shared"] = shared
-        self.journal.tell("trained", **self.where, arm=arm, sparsity=self.sparsity, **_numbers(trained), **own)
-        if isinstance(trained, Diverged):
-            message = f"{arm} diverged in epoch {trained.epoch}; try a lower training.learning_rate"
-            self.journal.tell("warning", **self.where, message=message)
-
-
 def announce(
     lab: Laboratory, journal: Journal, seed: int, number: int, mask: Mask, entries: Mask, arms: list[str]
 ) -> Teller:
     """Tell that a round begins, and of layers that its mask empties."""
     counts = masks.count(mask, entries, lab.kinds)
     journal.tell("round_started", seed=seed, round=number, arms=arms, **counts)
-    for layer, density in counts["layers"].items():
-        if density == 0:
-            journal.tell("warning", seed=seed, round=number, message=f"layer {layer} is emptied by pruning")
-    return Teller(journal, seed, number, counts["sparsity"], lab.spec.training.epochs)
+    _warn_of_emptied(journal, seed, number, mask)
+    return Teller(journal.tell, seed, number, counts["sparsity"], lab.spec.training.epochs)
+
+
+def _warn_of_emptied(journal: Journal, seed: int, number: int, mask: Mask, arm: str | None = None) -> None:
+    of = "" if arm is None else f" of {arm}"
+    for layer, kept in mask.items():
+        if not kept.any():
+            journal.tell("warning", seed=seed, round=number, message=f"layer {layer}{of} is emptied by pruning")
 
 
 def _parameters(module: nn.Module) -> int:
     entries = masks.support(network.weights(module), network.padding(module))
     return sum(int(present.sum()) for present in entries.values())
-
-
-def _numbers(trained: Trained | Diverged) -> dict[str, Any]:
-    if isinstance(trained, Diverged):
-        return {"diverged": True, "seconds": trained.seconds}
-    return {
-        "best_epoch": trained.best_epoch,
-        "valid_accuracy": trained.valid.accuracy,
-        "valid_loss": trained.valid.loss,
-        "test_accuracy": trained.test.accuracy,
-        "test_macro_f1": trained.test.macro_f1,
-        "test_loss": trained.test.loss,
-        "seconds": trained.seconds,
-        "diverged": False,
-    }

@@ -5,6 +5,8 @@
 
 from hashlib import blake2b
 
+NUMBERS = 2  # raise it whenever a training of the same spec comes to other numbers; 2: dropout by the step
+
 
 def derive(seed: int, purpose: str, *parts: int | str) -> int:
     """A 63-bit seed for one purpose, e.g. `derive(0, "order", epoch)` or `derive(0, "fresh", round, arm)`."""

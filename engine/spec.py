@@ -25,7 +25,7 @@ from engine import catalog, defaults, schedules, steps
 from engine.errors import BadInput, unknown
 from engine.record import extensions
 
-VERSION = 1
+VERSION = 2  # 1 had no optimizer, factors, retrain and origin
 
 
 class _Strict(BaseModel):
@@ -146,7 +146,7 @@ class OriginSpec(_Strict):
 class RunSpec(_Strict):
     """Everything that decides a run's numbers. Written once to `spec.json`, before anything starts."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     model: SerializeAsAny[ModelSpec]
     data: DataSpec
     schedule: ScheduleSpec
@@ -491,4 +491,6 @@ def load(path: Path, added: list[dict[str, Any]] | None = None) -> RunSpec:
     except (OSError, orjson.JSONDecodeError) as error:
         raise BadInput(f"spec: {path} cannot be read as JSON ({error}); restore it or remove the run.") from None
     refuse_newer(tree, path)
-    return _validated(extensions.apply(tree, added or []) if isinstance(tree, dict) else tree, f"spec {path}: ")
+    if isinstance(tree, dict):
+        tree = extensions.apply(tree, added or []) | ({"version": VERSION} if tree.get("version") == 1 else {})
+    return _validated(tree, f"spec {path}: ")

@@ -129,7 +129,8 @@ def train(
     """Train each arm of `group` in `module` (overwritten). Raises Stopped within a step of `stop()` becoming true."""
     results: dict[str, Trained | Diverged] = {}
     for arm, start in group.items():
-        results[arm] = _train_one(arm, start, plan, start.module or module, texts, on_epoch, stop, keep)
+        own = module if start.module is None else start.module.to(texts.train.tokens.device)
+        results[arm] = _train_one(arm, start, plan, own, texts, on_epoch, stop, keep)
         on_trained(arm, results[arm])
     return results
 

@@ -39,6 +39,8 @@ def experiment(lab: Laboratory, journal: Journal, moving: Moving) -> None:
 
 def replicate(lab: Laboratory, journal: Journal, seed: int, moving: Moving) -> None:
     """One seed: train dense, carry the ticket over, train it and its controls."""
+    if journal.ended(seed):
+        return
     before = journal.standing(seed)
     if before is not None and before.number >= ROUND:
         return

@@ -100,7 +100,7 @@ def test_what_is_dumped_is_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"version": 2}, "upgrade"),
+        ({"version": 3}, "upgrade"),
         ({"colour": "red"}, "colour"),
         ({"model": {"name": "cnn", "depth": 3}}, "depth"),
         ({"model": None}, "model"),

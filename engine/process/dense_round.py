@@ -8,8 +8,6 @@ from engine.lottery import Dense
 from engine.pruning.mask import Weights
 from engine.training import Epoch, Metrics, Trained
 
-NUMBERS = 1  # raise it whenever a training of the same spec comes to other numbers than before
-
 
 def told(dense: Dense) -> dict[str, Any] | None:
     """All numbers of a dense training; None where one of them is none that JSON has."""

@@ -13,6 +13,7 @@ from engine.errors import BadInput, Stopped
 from engine.lottery import Dense, Standing, Track
 from engine.process import dense_round
 from engine.pruning.mask import Weights
+from engine.randomness import NUMBERS
 from engine.record import barriers, checkpoint, events, extensions, liveness, rundir, shared, summary, tickets
 from engine.spec import RunSpec
 
@@ -32,6 +33,8 @@ class RunJournal:
         self.began_on = next((e for e in before if e["event"] == "data_ready"), {})
         snapshot = summary.fold(None, before)
         self.linear = snapshot.references  # seed -> its event
+        lead = ("dense", "ticket")
+        self.diverged = {seed for (seed, _, arm), e in snapshot.trained.items() if arm in lead and e.get("diverged")}
         self.pairs = set(snapshot.stability)  # (seed, arm): the copies that an earlier engine compared
         self.log = events.EventLog(run)
         self.status = rundir.read_status(run)
@@ -79,7 +82,10 @@ class RunJournal:
         versions = {name: version(name) for name in ("torch", "torchtext", "transformers", "numpy")}
         versions |= {"python": platform.python_version(), "platform": sys.platform}
         self.versions = versions
-        self.tell("run_resumed" if self.began_with else "run_started", versions=versions, **machine)
+        self.tell("run_resumed" if self.began_with else "run_started", versions=versions, numbers=NUMBERS, **machine)
+        if self.began_with and self.began_with.get("numbers", 1) != NUMBERS:
+            words = "this run was begun by a version of lth whose trainings come to other numbers"
+            self.tell("warning", message=f"{words}; its rounds from here on are not comparable with those before")
         for name, then in (self.began_with.get("versions") or {}).items():
             if versions.get(name) != then:
                 words = f"resumed with {name} {versions.get(name)}, begun with {then}"
@@ -140,6 +146,10 @@ class RunJournal:
         told = self.linear.get(seed, {}).get("linear_test_accuracy")
         if words := reference.shortfall(seed, dense, told):
             self.tell("warning", seed=seed, round=0, message=words)
+
+    def ended(self, seed: int) -> bool:
+        """Whether this seed has ended before its last round: its dense network or its ticket diverged."""
+        return seed in self.diverged
 
     def standing(self, seed: int) -> Standing | None:
         """Where an earlier engine left this seed; a damaged checkpoint is told and the seed begins again."""
@@ -206,7 +216,7 @@ class RunJournal:
             "data": {"name": spec["data"]["name"], "fingerprint": self.fingerprint, **data},
             "training": spec["training"],
             "seed": seed,
-            "numbers": dense_round.NUMBERS,
+            "numbers": NUMBERS,
             "versions": self.versions,
             "machine": self.machine,
             "host": liveness.identity()["host"],

@@ -7,14 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import catalog, steps
 from engine.errors import BadInput
 from engine.places import cache_root
-from engine.record import extensions, liveness, rundir
+from engine.record import liveness, rundir
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
@@ -102,44 +101,6 @@ def checkpoint(
             f"make one with: {shlex.join(words)}, or give a transformers folder."
         )
     return checkpoints.resolve(str(folder), False, progress)
-
-
-def extend(run: Path, seeds: int | None, rounds: int | None) -> tuple["RunSpec", "RunSpec"]:
-    """Give a finished run more seeds or rounds, stated as totals; its spec before and after. Starts nothing.
-
-    Raises BadInput where nothing would be added, or the run is not finished.
-    """
-    from engine import spec as specs
-
-    before = specs.of_run(run)
-    if before.origin is not None:
-        raise BadInput(
-            f"run: {run.name} asks about the tickets of {before.origin.run} and has no more of those; extend that run, "
-            f"then ask again with `lth {before.origin.question}`."
-        )
-    if (state := rundir.state(run)) != "finished":
-        how = "wait for it, or stop it first" if state in rundir.ACTIVE else f"go on with `lth resume {run.name}` first"
-        raise BadInput(f"run: {run.name} is {state}, and only finished runs are extended; {how}.")
-    have = {"seeds": len(before.seeds), "rounds": before.schedule.rounds}
-    wanted = {"seeds": seeds, "rounds": rounds}
-    for name, total in wanted.items():
-        if total is not None and not have[name] <= total <= 1000:
-            raise BadInput(f"{name}: {total} given as the total, and the run has {have[name]}; give more, up to 1000.")
-    if all(total in (None, have[name]) for name, total in wanted.items()):
-        raise BadInput(
-            f"seeds, rounds: nothing to add, the run has {have['seeds']} seeds and {have['rounds']} rounds; "
-            f"give a greater total, say --seeds {have['seeds'] + 2}."
-        )
-    unused = (seed for seed in count() if seed not in before.seeds)
-    every = [*before.seeds, *islice(unused, max(0, (seeds or 0) - have["seeds"]))]
-    # Stopped first: were we killed in between, a resume would find all done and give the verdict it had.
-    status = {key: value for key, value in rundir.read_status(run).items() if key not in _OF_THE_END}
-    rundir.write_status(run, status | {"state": "stopped"}, durable=True)
-    extensions.append(run, every, rounds or before.schedule.rounds)
-    return before, specs.of_run(run)
-
-
-_OF_THE_END = ("finished", "sentence", "winning_ticket")
 
 
 def spawn(run: Path) -> subprocess.Popen:

@@ -130,8 +130,7 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
         return training.Texts(everything.take(train), everything.take(valid), test)
 
     def narrower(parameters: int) -> "nn.Module | None":
-        found = network.narrower(model, words, classes, parameters)
-        return None if found is None else found.to(device)
+        return network.narrower(model, words, classes, parameters)
 
     if "small-dense" in spec.arms:
         narrower(2**62)  # BadInput for an architecture that cannot be narrowed, before anything is trained

@@ -49,12 +49,15 @@ Track = tuple[dict[str, Tensor], dict[str, Tensor]]  # an arm's mask, and the we
 def save_standing(run: Path, seed: int, number: int, tracks: dict[str, Track]) -> None:
     """What the next round of this seed needs: the last round's number, and each track. The ticket's bears no name."""
     tensors: dict[str, Tensor] = {}
-    shapes = {}
+    shapes: dict[str, str] = {}
+    seen: set[int] = set()
     for arm, (mask, trained) in tracks.items():
         packed, shapes[arm] = _pack(mask)
         tensors |= {_named(arm, _MASK + name): layer for name, layer in packed.items()}
-        # In round 0 all tracks are one, which safetensors would refuse to write twice.
-        tensors |= {_named(arm, name): layer.clone() for name, layer in _contiguous(trained).items()}
+        for name, layer in _contiguous(trained).items():
+            # In round 0 all tracks are one, which safetensors would refuse to write twice.
+            tensors[_named(arm, name)] = layer.clone() if layer.data_ptr() in seen else layer
+            seen.add(layer.data_ptr())
     metadata = {_named(arm, "shapes"): told for arm, told in shapes.items()}
     arms = orjson.dumps(list(tracks)).decode()
     write_atomically(_standing(run, seed), save(tensors, {"round": str(number), "arms": arms, **metadata}))

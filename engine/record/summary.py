@@ -71,6 +71,7 @@ def _take(snapshot: Snapshot, event: Event) -> None:
         snapshot.last = event
         snapshot.per_seed[event["seed"]] += 1
     elif kind == "round_started":
+        snapshot.finished = {}  # an extended run has more to say than its verdict so far
         snapshot.rounds[event["seed"], event["round"]] = event
         snapshot.per_seed[event["seed"]] += 1
     elif kind == "reference":
@@ -87,10 +88,8 @@ def _take(snapshot: Snapshot, event: Event) -> None:
         snapshot.data = event
     elif kind == "run_finished":
         snapshot.finished, snapshot.cause = event, None
-    elif kind == "run_resumed":
-        snapshot.finished, snapshot.cause = {}, None  # an extended run has more to say than its verdict so far
     else:
-        snapshot.cause = event["cause"]
+        snapshot.cause = event.get("cause")  # failed, or none any more once resumed
 
 
 def curve(snapshot: Snapshot, seed: int, round_number: int, arm: str) -> list[Event]:

@@ -109,11 +109,11 @@ def extend(
 
     The verdict is then found anew; it is another look at the data, and is counted as one.
     """
-    from engine.process import launch
+    from engine.process import extending
     from engine.record import extensions
 
     found = output.find(run)
-    before, after = launch.extend(found, seeds, rounds)
+    before, after = extending.extend(found, seeds, rounds)
     output.say(_cost(after, after.trainings - before.trainings, "further training"), "bright_black")
     looks = 1 + len(extensions.read(found))
     output.say(f"Its verdict will be look {looks} at the data.", "bright_black")

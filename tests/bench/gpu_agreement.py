@@ -126,6 +126,9 @@ class Memory:
     def standing(self, seed: int) -> None:
         return None
 
+    def ended(self, seed: int) -> bool:
+        return False
+
     def rewound(self, seed: int) -> None:
         return None
 

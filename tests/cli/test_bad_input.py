@@ -197,7 +197,7 @@ def test_nothing_is_left_to_do_for_a_finished_run(finished):
 
 
 def newer(run) -> None:
-    spec = orjson.loads((run / "spec.json").read_bytes()) | {"version": 2}
+    spec = orjson.loads((run / "spec.json").read_bytes()) | {"version": 3}
     (run / "spec.json").write_bytes(orjson.dumps(spec))
 
 

@@ -4,11 +4,10 @@ import pytest
 
 from engine import spec as specs
 from engine.places import cache_root, runs_root
-from engine.process import launch
+from engine.process import extending, launch
 from engine.process.journal import RunJournal
 from engine.record import checkpoint, events, shared, summary
-from tests.process.test_engine import SETTINGS
-from tests.process.test_engine import numbers as all_numbers
+from tests.process.test_engine import SETTINGS, numbers
 
 
 def run_of(arms=("ticket", "reinit"), seeds: int = 1, **settings: str):
@@ -23,10 +22,6 @@ def dense(run) -> dict:
     """The event of seed 0's dense network."""
     (found,) = [e for e in events.read(run / events.FILE).events if e["event"] == "trained" and e["arm"] == "dense"]
     return found
-
-
-def numbers(run) -> dict:
-    return {key: {k: v for k, v in one.items() if k != "shared"} for key, one in all_numbers(run).items()}
 
 
 def without_cache(monkeypatch, **settings: str):
@@ -86,7 +81,7 @@ def test_a_run_keeps_its_own_copy(news):
         for file in path.iterdir():
             file.unlink()
         path.rmdir()
-    launch.extend(later, seeds=None, rounds=2)
+    extending.extend(later, seeds=None, rounds=2)
     assert launch.start(later).wait() == 0
     assert [r["round"] for r in summary.show(later)["rounds"]] == [0, 1, 2]
 

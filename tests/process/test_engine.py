@@ -40,9 +40,9 @@ def until(condition, seconds: float = 120.0) -> None:
 
 
 def numbers(run: Path) -> dict:
-    """What the trainings of a run came to, without times."""
+    """What the trainings of a run came to, without times, and whoever trained them."""
     trained = [e for e in events.read(run / events.FILE).events if e["event"] == "trained"]
-    own = ("seq", "time", "seconds", "crc32")
+    own = ("seq", "time", "seconds", "crc32", "shared")
     return {(e["seed"], e["round"], e["arm"]): {k: v for k, v in e.items() if k not in own} for e in trained}
 
 
@@ -228,7 +228,7 @@ def test_no_process_but_the_runs_own_engine_is_ever_signalled(news):
 
 def test_a_spec_of_a_newer_version_fails_in_one_sentence(news):
     run = new_run()
-    spec = orjson.loads((run / "spec.json").read_bytes()) | {"version": 2}
+    spec = orjson.loads((run / "spec.json").read_bytes()) | {"version": 3}
     (run / "spec.json").write_bytes(orjson.dumps(spec))
     assert launch.start(run).wait() == 2
     status = rundir.read_status(run)

@@ -7,7 +7,7 @@ from engine import catalog
 from engine import spec as specs
 from engine.errors import BadInput
 from engine.places import runs_root
-from engine.process import launch
+from engine.process import extending, launch
 from engine.record import checkpoint, events, extensions, rundir, summary
 from tests.process.test_engine import SETTINGS, numbers
 
@@ -27,7 +27,7 @@ def test_an_extended_run_equals_one_that_was_so_large_from_the_start(news, rewin
     whole = run_of(2, 2, arms, **{"schedule.rewind": rewind})
     run = run_of(1, 1, arms, **{"schedule.rewind": rewind})
     done = numbers(run)
-    launch.extend(run, seeds=2, rounds=2)
+    extending.extend(run, seeds=2, rounds=2)
     assert launch.start(run).wait() == 0, (run / "engine.log").read_text()
     assert numbers(run) == numbers(whole)
     told = [e for e in events.read(run / events.FILE).events if e["event"] == "trained"]
@@ -48,14 +48,42 @@ def test_an_extended_run_equals_one_that_was_so_large_from_the_start(news, rewin
 def test_each_extension_is_another_look_and_the_old_verdict_does_not_stand_for_the_new_run(news):
     run = run_of(3, 1, ["ticket", "reinit"])
     assert summary.show(run)["verdict"]["looks"] == 1
-    launch.extend(run, seeds=4, rounds=None)
+    extending.extend(run, seeds=4, rounds=None)
     assert rundir.state(run) == "stopped", "a resume goes on from here, whatever happens to the caller"
     assert launch.start(run).wait() == 0
     verdict = summary.show(run)["verdict"]
     assert (verdict["looks"], verdict["seeds"]) == (2, 4)
-    resumed = [e["event"] for e in events.read(run / events.FILE).events].index("run_resumed")
-    snapshot = summary.fold(None, events.read(run / events.FILE).events[: resumed + 1])
-    assert snapshot.finished == {}
+    told = events.read(run / events.FILE).events
+    resumed = [e["event"] for e in told].index("run_resumed")
+    begun = next(place for place, e in enumerate(told) if place > resumed and e["event"] == "round_started")
+    assert summary.fold(None, told[:begun]).finished["verdict"]["seeds"] == 3, "an extension that fails takes nothing"
+    assert summary.fold(None, told[: begun + 1]).finished == {}
+
+
+def test_an_extension_whose_data_are_gone_is_refused_and_changes_nothing(news):
+    run = run_of(1, 1, ["ticket"])
+    for file in news.iterdir():
+        file.unlink()
+    with pytest.raises(BadInput, match="ag_news"):
+        extending.extend(run, seeds=2, rounds=None)
+    assert rundir.state(run) == "finished"
+    assert extensions.read(run) == []
+
+
+def test_a_run_whose_trainings_came_to_other_numbers_is_not_extended(news, monkeypatch):
+    run = run_of(1, 1, ["ticket"])
+    monkeypatch.setattr(extending, "NUMBERS", extending.NUMBERS + 1)
+    with pytest.raises(BadInput, match="another version"):
+        extending.extend(run, seeds=2, rounds=None)
+
+
+def test_what_diverged_is_not_trained_again_by_an_extension(news):
+    run = run_of(1, 1, ["ticket"], **{"training.learning_rate": "10", "training.optimizer": "sgd"})
+    dense = [e for e in events.read(run / events.FILE).events if e["event"] == "trained"]
+    assert [e["arm"] for e in dense if e["diverged"]] == ["dense"]
+    extending.extend(run, seeds=None, rounds=2)
+    assert launch.start(run).wait() == 0
+    assert len([e for e in events.read(run / events.FILE).events if e["event"] == "trained"]) == len(dense)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +94,7 @@ def test_each_extension_is_another_look_and_the_old_verdict_does_not_stand_for_t
 def test_what_adds_nothing_is_refused_and_changes_nothing(news, seeds, rounds, words):
     run = run_of(1, 1, ["ticket"])
     with pytest.raises(BadInput, match=words):
-        launch.extend(run, seeds, rounds)
+        extending.extend(run, seeds, rounds)
     assert rundir.state(run) == "finished"
     assert extensions.read(run) == []
 
@@ -74,7 +102,7 @@ def test_what_adds_nothing_is_refused_and_changes_nothing(news, seeds, rounds, w
 def test_only_a_finished_run_is_extended(news):
     run = launch.new_run(runs_root(), specs.compose("cnn", "ag_news", seeds=1, settings=SETTINGS))
     with pytest.raises(BadInput, match="resume"):
-        launch.extend(run, 5, None)
+        extending.extend(run, 5, None)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from engine import spec as specs
 from engine.errors import BadInput
 from engine.places import runs_root
-from engine.process import ask, launch
+from engine.process import ask, extending, launch
 from engine.record import checkpoint, events, history, rundir, summary, tickets
 from tests.conftest import COMMON, WORDS, write_news
 from tests.process.test_engine import SETTINGS, until
@@ -224,7 +224,7 @@ def test_a_copy_that_is_damaged_later_is_one_sentence(source):
 def test_a_question_cannot_be_extended_and_old_specs_load_as_before(source):
     run = answered(ask.stability(source, 0))
     with pytest.raises(BadInput, match=r"extend that run, then ask again with `lth stability`"):
-        launch.extend(run, seeds=3, rounds=None)
+        extending.extend(run, seeds=3, rounds=None)
     assert "origin" not in orjson.loads((source / "spec.json").read_bytes())
     assert specs.of_run(source).origin is None
     assert specs.of_run(run).origin.run == source.name

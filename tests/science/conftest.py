@@ -56,6 +56,10 @@ class Memory:
         done = [number for s, number in self.rounds if s == seed]
         return self.rounds[seed, max(done)] if done else None
 
+    def ended(self, seed: int) -> bool:
+        lead = [f for event, f in self.told if event == "trained" and f["arm"] in ("dense", "ticket")]
+        return any(f["diverged"] and f["seed"] == seed for f in lead)
+
     def rewound(self, seed: int) -> Weights | None:
         return self.rewinds.get(seed)
 
