@@ -193,6 +193,7 @@ RANDOM = "the arm random repeats the ticket's kind of mask"
         *((name, ["ticket"], {"schedule.rewind": "end"}, [f"{name} with schedule.rewind=end {NOT_BEFORE}"])
           for name in ("snip", "grasp", "synflow")),
         ("snip", ["ticket"], {"schedule.retrain": "finetune"}, [f"snip with schedule.retrain=finetune {NOT_BEFORE}"]),
+        ("snip", ["ticket"], {"schedule.retrain": "finetune", "schedule.rewind": "1ep"}, [NOT_BEFORE]),
         ("random", ["ticket", "random"], {}, [RANDOM]),
         ("random", ["ticket", "shuffle"], {}, []),
     ],

@@ -12,6 +12,7 @@ from engine import spec as specs
 from engine.record import liveness, rundir
 from lth_tui.app import LthApp
 from lth_tui.screens import choice as choices
+from lth_tui.screens import menu
 from lth_tui.screens.launch import LaunchScreen
 from lth_tui.screens.run import RunScreen
 from lth_tui.widgets.field import Field
@@ -213,6 +214,13 @@ async def test_a_schedule_that_cannot_score_the_model_is_said_and_the_form_lives
         assert screen.checked.spec.schedule.criterion == "synflow"
 
 
+def test_what_does_not_go_together_hides_no_other_error_and_has_its_defaults() -> None:
+    assert choices.defaults("lstm", "pydoc", "synflow") == choices.defaults("lstm", "pydoc", "imp-global")
+    assert choices.defaults("bert", "pydoc", "one-shot-90")["schedule.rate"] == "0.9"
+    checked = choices.check(choices.Choice("lstm", "pydoc", "synflow", choices.ARMS, {"seeds": "many"}))
+    assert checked.errors.keys() == {"schedule", "seeds"}
+
+
 async def test_ones_own_schedule_of_no_rounds_is_listed_and_chosen(mine: Path) -> None:
     (mine / "dense.toml").write_text("rounds = 0\n")
     async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
@@ -256,6 +264,8 @@ async def test_nothing_in_ones_own_schedule_reaches_the_terminal_as_a_command(mi
         notices = "\n".join(notice.message for notice in pilot.app._notifications)
         assert "zz.toml: rounds: 0.5 given" in notices
         assert "imp.toml bears the name of a schedule of the menu" in notices
+        name, _, title = menu.schedule(screen.table("schedule").item)
+        assert (name, title) == ("␛]0;name", [("␛[2Jtitle", "dim")])
         assert screen.table("schedule").items[0].rounds == 10, "a name of the menu means the menu's"
 
 
