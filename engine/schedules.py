@@ -131,27 +131,38 @@ def find(given: str) -> ScheduleCard:
         return read(mine[given])
     if given.endswith(".toml") or os.sep in given:
         return read(Path(os.path.expanduser(given)))
-    raise unknown("schedule", given, [*SCHEDULES, *mine])
+    raise unknown("schedule", given, {*SCHEDULES, *mine})
 
 
 def own_files() -> dict[str, Path]:
-    """The TOML files of one's own folder by their names, without those that bear a name of the menu."""
+    """The TOML files of one's own folder by their names; a name of the menu still means the menu's."""
     try:
-        files = sorted(schedules_root().glob("*.toml"))
+        return {path.stem: path for path in sorted(schedules_root().glob("*.toml"))}
     except OSError:
         return {}
-    return {path.stem: path for path in files if path.stem not in SCHEDULES}
 
 
 def every() -> tuple[dict[str, ScheduleCard], list[str]]:
     """All schedules by name, the menu's first; and a sentence for each file of one's own that is none."""
     found, wrong = dict(SCHEDULES), []
     for name, path in own_files().items():
+        if name in SCHEDULES:
+            wrong.append(f"schedule: {path} bears the name of a schedule of the menu, which is used; rename the file.")
+            continue
         try:
             found[name] = read(path)
         except BadInput as error:
             wrong.append(str(error))
     return found, wrong
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name can be written down: not where the system's bytes are no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _KEYS = tuple(one.name for one in fields(ScheduleCard) if one.name != "name")
@@ -163,6 +174,8 @@ def read(path: Path) -> ScheduleCard:
     BadInput where the file cannot be read, or a key or a value is none that a schedule can have.
     """
     where = f"schedule: {path}"
+    if not _is_text(path.name):
+        raise BadInput(f"{where} has a name that is no text; rename the file.")
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

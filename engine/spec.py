@@ -4,7 +4,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import orjson
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from engine import catalog, defaults, schedules, steps
 from engine.errors import BadInput, unknown
@@ -43,6 +44,7 @@ def _none(value: Any) -> Any:
 
 _Rate = Annotated[float, Field(gt=0, lt=1)]
 _Kind = Literal["embedding", "encoder", "head", "bias"]
+_KINDS = get_args(_Kind)
 
 
 class ModelSpec(_Strict):
@@ -81,8 +83,25 @@ def _factors(value: Any) -> Any:
     """`--set schedule.factors=head:0.5,embedding:2` arrives as one string."""
     if not isinstance(value, str):
         return value
-    pairs = [part.partition(":") for part in value.split(",") if part.strip() not in ("", "none")]
-    return {name.strip(): factor.strip() for name, _, factor in pairs}
+    factors: dict[str, str] = {}
+    for part in value.split(","):
+        if part.strip() in ("", "none"):
+            continue
+        name, _, factor = (piece.strip() for piece in part.partition(":"))
+        if name in factors:
+            raise BadInput(f"schedule.factors: {name} is given twice, in {value[:60]!r}; give it once.")
+        factors[name] = factor
+    return factors
+
+
+def _no_flag(value: Any) -> Any:
+    """TOML's and JSON's true is no 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "Input should be a number")
+    return value
+
+
+_Factor = Annotated[float, Field(gt=0), BeforeValidator(_no_flag)]
 
 
 class ScheduleSpec(_Strict):
@@ -90,7 +109,9 @@ class ScheduleSpec(_Strict):
     criterion: str = Field(description=f"what is unimportant: {', '.join(catalog.CRITERIA)}")
     scope: Literal["layerwise", "global"] = Field(description="rank weights inside each layer, or all together")
     rate: _Rate = Field(description="share of the surviving weights pruned each round")
-    rounds: int = Field(ge=0, le=1000, description="pruning rounds after the dense one; 0 trains that alone")
+    rounds: Annotated[int, BeforeValidator(_no_flag)] = Field(
+        ge=0, le=1000, description="pruning rounds after the dense one; 0 trains that alone"
+    )
     rewind: Annotated[str, AfterValidator(steps.check)] = Field(
         description="the step of dense training whose weights a ticket starts from: init, 500it, 1ep, or end"
     )
@@ -100,7 +121,7 @@ class ScheduleSpec(_Strict):
     prunable: Annotated[tuple[_Kind, ...], BeforeValidator(_listed)] = Field(
         min_length=1, description="kinds of parameters that may be pruned: embedding, encoder, head, bias"
     )
-    factors: Annotated[dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(_factors)] = Field(
+    factors: Annotated[dict[str, _Factor], BeforeValidator(_factors)] = Field(
         {}, description="multiplies the rate for a kind or a layer: head:0.5,embedding.weight:2"
     )
 
@@ -195,6 +216,11 @@ class RunSpec(_Strict):
                 "leave them out, or set schedule.scope=layerwise."
             )
         for name, factor in value.factors.items():
+            if "." not in name and name not in _KINDS:  # with a dot it is a layer, which the network has or has not
+                raise BadInput(
+                    f"schedule.factors: {name!r} is no kind of parameters; give {', '.join(_KINDS)}, "
+                    "or a layer such as embedding.weight."
+                )
             if value.rate * factor >= 1:
                 raise BadInput(
                     f"schedule.factors: {name}:{factor:g} given, which times the rate {value.rate:g} prunes all of it; "
@@ -245,14 +271,30 @@ class RunSpec(_Strict):
 def remarks(spec: RunSpec) -> list[str]:
     """What whoever asked for this run should know of it, a sentence each; no reason not to run it."""
     said = []
-    trained_on = {spec.schedule.retrain, *spec.arms} & {"finetune", "lr-rewind"}
+    plan = spec.schedule
+    trained_on = {plan.retrain, *spec.arms} & {"finetune", "lr-rewind"}
     if spec.training.lr_schedule == "constant" and len(trained_on) == 2 and not spec.training.warmup:
         said.append("finetune and lr-rewind coincide, since the learning rate is constant")
-    if spec.schedule.retrain in spec.arms:
-        said.append(f"the arm {spec.schedule.retrain} repeats the ticket, which this schedule retrains so")
-    if spec.schedule.rewind == steps.END and spec.schedule.retrain == "rewind":
-        said.append("rewinding to the end is no rewinding: tickets start from the dense network's trained weights")
+    if plan.retrain in spec.arms:
+        said.append(f"the arm {plan.retrain} repeats the ticket, which this schedule retrains so")
+    if plan.retrain == "rewind":
+        if plan.rewind == steps.END:
+            said.append("rewinding to the end is no rewinding: tickets start from the dense network's trained weights")
+    else:
+        if plan.rewind != steps.INIT and plan.criterion not in _BEFORE_TRAINING:
+            said.append(f"only the controls use schedule.rewind={plan.rewind}: with {plan.retrain} tickets do not")
+        if rewound := [arm for arm in ("shuffle", "same-sign") if arm in spec.arms]:
+            starts = f"{' and '.join(rewound)} {'starts' if len(rewound) == 1 else 'start'} from the rewind point"
+            said.append(f"{starts}, while the ticket starts from trained weights")
+    if plan.criterion in _BEFORE_TRAINING and (plan.rewind == steps.END or plan.retrain != "rewind"):
+        how = "schedule.rewind=end" if plan.rewind == steps.END else f"schedule.retrain={plan.retrain}"
+        said.append(f"{plan.criterion} with {how} is no pruning before training")
+    if plan.criterion == "random" and "random" in spec.arms:
+        said.append("the arm random repeats the ticket's kind of mask, which is random too")
     return said
+
+
+_BEFORE_TRAINING = ("snip", "grasp", "synflow")  # criteria that look at the weights of the rewind point
 
 
 @cache
@@ -407,10 +449,12 @@ def check_schedule(values: dict[str, Any], where: str) -> dict[str, Any]:
     try:
         found = RunSpec.check_schedule(ScheduleSpec.model_validate(any_kind)).model_dump(exclude={"name"})
     except ValidationError as error:
-        raise BadInput(f"{where}: {sentence(error)}") from None
+        said = sentence(error, "schedule.")
     except BadInput as error:
-        raise BadInput(f"{where}: {error}") from None
-    return found | {"prunable": values["prunable"] and found["prunable"]}
+        said = str(error)
+    else:
+        return found | {"prunable": values["prunable"] and found["prunable"]}
+    raise BadInput(f"{where}: {said.removeprefix('schedule.')}")
 
 
 def _validated(tree: Any, where: str = "") -> RunSpec:
@@ -420,13 +464,16 @@ def _validated(tree: Any, where: str = "") -> RunSpec:
         raise BadInput(where + sentence(error)) from None
 
 
-def sentence(error: ValidationError) -> str:
-    """The first of pydantic's errors as one sentence: the field, what was given, what would do."""
+def sentence(error: ValidationError, group: str = "") -> str:
+    """The first of pydantic's errors as one sentence: the field, what was given, what would do.
+
+    `group` is what the fields' paths begin with, where a part of a spec was looked at alone.
+    """
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, BadInput):
         return str(cause)
-    field = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+    field = group + ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     if first["type"] == "missing":
         return f"{field}: it is missing; give a value."
     if first["type"] == "extra_forbidden":
@@ -437,14 +484,23 @@ def sentence(error: ValidationError) -> str:
 
 
 _OF_NUMBERS = ("int_", "float_", "finite_number", "greater_than", "less_than")
+_SUCH_AS = {
+    "device": "auto, cpu, cuda or, say, cuda:1",
+    "schedule.criterion": f"one of {', '.join(catalog.CRITERIA)}",
+    "schedule.rewind": 'a text such as "500it", or init, 1ep, end',
+    "schedule.prunable": f"at least one of {', '.join(_KINDS)}",
+    "schedule.factors": "a number for each kind or layer, such as head:0.5",
+}
 _BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
 def _wanted(path: str, error: Any) -> str:
     """What a field takes: a number with both its bounds, or what pydantic says."""
     field = next((fields[path] for fields in map(_fields, catalog.MODELS) if path in fields), None)
-    if path == "device":
-        return "auto, cpu, cuda or, say, cuda:1"
+    if path in _SUCH_AS:
+        return _SUCH_AS[path]
+    if path.startswith("schedule.factors."):
+        return "a number above 0"
     if field is None or not error["type"].startswith(_OF_NUMBERS):
         return error["msg"].removeprefix("Input should be ")
     if "tuple" in str(field.annotation):

@@ -68,6 +68,14 @@ def test_the_ticket_is_always_among_the_arms_since_the_others_use_its_mask():
         ({"settings": {"schedule.factors": "head:9"}}, ["schedule.factors", "head:9", "below 5"]),
         ({"settings": {"schedule.factors": "head:x"}}, ["schedule.factors", "'x'", "number"]),
         ({"settings": {"schedule.factors": "head"}}, ["schedule.factors", "number"]),
+        ({"settings": {"schedule.factors": "head:0.5,head:2"}}, ["schedule.factors", "head", "twice"]),
+        ({"settings": {"schedule.factors": "haed:0.5"}}, ["schedule.factors", "'haed'", "head", "bias", "layer"]),
+        ({"settings": {"schedule.factors": ":0.5"}}, ["schedule.factors", "''", "kind"]),
+        ({"settings": {"schedule.rewind": 500}}, ["schedule.rewind", "500", '"500it"']),
+        ({"settings": {"schedule.prunable": []}}, ["schedule.prunable", "at least one of embedding"]),
+        ({"settings": {"schedule.criterion": ["a"]}}, ["schedule.criterion", "['a']", "one of magnitude"]),
+        ({"settings": {"schedule.rounds": True}}, ["schedule.rounds", "True", "a whole number, at least 0"]),
+        ({"settings": {"schedule.factors": {"head": True}}}, ["schedule.factors.head", "True", "above 0"]),
         ({"schedule": "imp-global", "settings": {"schedule.factors": "head:0.5"}}, ["schedule.factors", "global"]),
         ({"model": "lstm", "schedule": "synflow"}, ["schedule.criterion", "synflow", "lstm", "cnn"]),
         ({"schedule": "no/such.toml"}, ["schedule", "no/such.toml", "TOML"]),
@@ -156,3 +164,43 @@ def test_the_estimate_is_the_median_epoch_of_the_newest_run_of_the_same_cost(tmp
     assert pace.seconds_an_epoch(tmp_path, other) is None
     longer = specs.compose("cnn", "pydoc", settings={"training.epochs": "50"}).model_dump(mode="json")
     assert pace.seconds_an_epoch(tmp_path, longer) == 3.0
+
+
+def test_a_factor_may_be_of_every_kind_and_of_a_layer():
+    given = "embedding:2,encoder:1.5,head:0.5,bias:0.1,embedding.weight:3"
+    factors = specs.compose("cnn", "pydoc", settings={"schedule.factors": given}).schedule.factors
+    assert factors == {"embedding": 2.0, "encoder": 1.5, "head": 0.5, "bias": 0.1, "embedding.weight": 3.0}
+
+
+ONLY_CONTROLS = "only the controls use schedule.rewind="
+BEGIN = "from the rewind point, while the ticket starts from trained weights"
+NOT_BEFORE = "is no pruning before training"
+RANDOM = "the arm random repeats the ticket's kind of mask"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "arms", "given", "words"),
+    [
+        ("imp", ["ticket", "reinit", "shuffle", "same-sign", "random"], {}, []),
+        ("late-500it", ["ticket", "shuffle"], {}, []),
+        ("snip", ["ticket", "shuffle"], {}, []),
+        ("snip", ["ticket"], {"schedule.rewind": "100it"}, []),
+        ("finetune", ["ticket", "reinit"], {}, []),
+        ("finetune", ["ticket", "reinit"], {"schedule.rewind": "1ep"}, [f"{ONLY_CONTROLS}1ep"]),
+        ("finetune", ["ticket", "shuffle"], {}, [f"shuffle starts {BEGIN}"]),
+        ("lr-rewind", ["shuffle", "same-sign"], {"schedule.rewind": "end"},
+         [f"{ONLY_CONTROLS}end", f"shuffle and same-sign start {BEGIN}"]),
+        *((name, ["ticket"], {"schedule.rewind": "end"}, [f"{name} with schedule.rewind=end {NOT_BEFORE}"])
+          for name in ("snip", "grasp", "synflow")),
+        ("snip", ["ticket"], {"schedule.retrain": "finetune"}, [f"snip with schedule.retrain=finetune {NOT_BEFORE}"]),
+        ("snip", ["ticket"], {"schedule.retrain": "finetune", "schedule.rewind": "1ep"}, [NOT_BEFORE]),
+        ("random", ["ticket", "random"], {}, [RANDOM]),
+        ("random", ["ticket", "shuffle"], {}, []),
+    ],
+)  # fmt: skip
+def test_what_does_not_mean_what_it_seems_is_remarked_on(schedule, arms, given, words):
+    said = specs.remarks(specs.compose("cnn", "pydoc", schedule, arms, settings=given))
+    for word in words:
+        assert any(word in one for one in said), said
+    silent = [part for part in (ONLY_CONTROLS, BEGIN, NOT_BEFORE, RANDOM) if not any(part in word for word in words)]
+    assert not [one for one in said if any(part in one for part in silent)]

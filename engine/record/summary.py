@@ -235,10 +235,11 @@ def progress(spec: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
         if key[0] in seeds and key not in snapshot.trained:
             latest = curve_[max(curve_)]
             under_way += min(1.0, latest["epoch"] / (latest.get("epochs") or math.inf))
+    fraction = min(1.0, (trained + under_way) / trainings) if trainings else None
     return {
         "trained": trained,
         "trainings": trainings,
-        "fraction": min(1.0, (trained + under_way) / trainings) if trainings else None,
+        "fraction": 1.0 if snapshot.finished else fraction,  # an arm may have been left out
         **{name: snapshot.last.get(name) for name in ("seed", "round", "arm", "epoch", "epochs")},
     }
 

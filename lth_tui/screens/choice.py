@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from engine import catalog, schedules
+from engine import schedules
 from engine.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ _PLACES = {
     "model": "model",
     "dataset": "dataset",
     "schedule": "schedule",
+    "schedule.name": "schedule",
+    "schedule.criterion": "schedule",
+    "schedule.rewind": "schedule",
+    "schedule.factors": "schedule",
     "arm": "arms",
     "model.checkpoint": "model",  # an answer to the model and the dataset that were chosen
     "model.vectors": "model",
@@ -56,10 +60,15 @@ class Checked:
 
 
 def defaults(model: str, dataset: str, schedule: str) -> dict[str, str]:
-    """What the fields hold where nothing is said."""
+    """What the fields hold where nothing is said. BadInput where there is no such schedule, or no longer.
+
+    Whether the three go together is not asked here: `check` says so.
+    """
     from engine import spec as specs
 
-    base = specs.compose(model, dataset, schedule).model_dump()
+    card = schedules.find(schedule)
+    base = specs.compose(model, dataset, "imp").model_dump()  # which goes with every model
+    base["schedule"] |= {name: getattr(card, name) for name in base["schedule"]}
     texts = {SEEDS: str(DEFAULT_SEEDS), FURTHER: ""}
     for path in FIELDS:
         group, _, name = path.partition(".")
@@ -82,7 +91,10 @@ def check(choice: Choice) -> Checked:
     """Compose the choice. Every field that is wrong gets its sentence, not only the first."""
     from engine import spec as specs
 
-    usual = defaults(choice.model, choice.dataset, choice.schedule)
+    try:
+        usual = defaults(choice.model, choice.dataset, choice.schedule)
+    except BadInput as error:  # one's own file, edited or removed since it was listed
+        return Checked(None, {place(str(error)): str(error)}, _command(choice, DEFAULT_SEEDS, {}), ())
     errors: dict[str, str] = {}
     changed = {
         path: choice.texts[path].strip()
@@ -150,8 +162,3 @@ def _command(choice: Choice, seeds: int, settings: dict[str, Any]) -> str:
         words += ["--seeds", str(seeds)]
     words += [word for path, value in settings.items() for word in ("--set", f"{path}={value}")]
     return shlex.join(words)
-
-
-def ladder_of(card: catalog.ScheduleCard) -> tuple[float, ...]:
-    """The sparsities of its pruned rounds, by default."""
-    return schedules.ladder(card)[1:]

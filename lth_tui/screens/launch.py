@@ -12,8 +12,9 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Button, Footer, Input, Static
 
-from engine import catalog, schedules
+from engine import catalog
 from engine.data.cards import bring
+from engine.errors import BadInput
 from lth_tui import plain
 from lth_tui.screens import choice as choices
 from lth_tui.screens import launching, menu, words
@@ -48,7 +49,8 @@ class LaunchScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ready = False  # the spec's code is imported and the datasets are listed
+        self.ready = False  # the spec's code is imported, datasets and schedules are listed
+        self.told: list[str] = []  # what was wrong with them when they were last listed
         self.at_work = ""  # what a launch is doing, in words
         self.refusal: tuple[choices.Choice, str] | None = None  # what was refused, and why
         self.estimated: tuple[RunSpec | None, str] = (None, "")
@@ -78,11 +80,9 @@ class LaunchScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        mine, wrong = schedules.every()
-        for words_ in wrong:
-            self.app.say(words_, "warning")
-        for name, cards in (("model", catalog.MODELS), ("dataset", catalog.DATASETS), ("schedule", mine)):
-            self.table(name).show(list(cards.values()))
+        self.table("model").show(list(catalog.MODELS.values()))
+        self.table("dataset").show(list(catalog.DATASETS.values()))
+        self.table("schedule").show(list(catalog.SCHEDULES.values()))
         self.table("arms").show(list(catalog.ARMS.values()))
         self.table("schedule").move_to_key("imp")
         for name in LISTS:
@@ -91,21 +91,24 @@ class LaunchScreen(Screen[None]):
         self._redraw()
 
     def on_screen_resume(self) -> None:
-        look = lambda: self.post_message(launching.list_datasets())  # noqa: E731
-        self.app.run_worker(look, thread=True, group="datasets", exit_on_error=False)
+        look = lambda: self.post_message(launching.list_menu())  # noqa: E731
+        self.app.run_worker(look, thread=True, group="menu", exit_on_error=False)
 
     def table(self, name: str) -> Table:
         return self.query_one(f"#{name}", Table)
 
-    # Getting ready, in the background: the spec's code takes a moment to import, the datasets a moment to look at
+    # Getting ready, in the background: the spec's code takes a moment to import, datasets and schedules to look at
 
     @on(launching.Listing)
     def _listing(self, message: launching.Listing) -> None:
         self.entries = {entry["name"]: entry for entry in message.entries}
-        if message.trouble:
-            self.app.say(message.trouble, "warning")
+        for sentence in message.wrong:
+            if sentence not in self.told:
+                self.app.say(sentence, "warning")
+        self.told = message.wrong
         self.ready = True
         self.table("dataset").repaint()
+        self.table("schedule").show(message.plans)
         self._chosen_anew()
 
     # What is chosen
@@ -133,12 +136,13 @@ class LaunchScreen(Screen[None]):
             self._redraw()
             return
         now = self.choice()
-        usual = choices.defaults(now.model, now.dataset, now.schedule)
-        with self.prevent(Input.Changed):
-            for field in self.query(Field):
-                if not self.usual or field.input.value == self.usual[field.path]:
-                    field.input.value = usual[field.path]
-        self.usual = usual
+        with suppress(BadInput):  # there are none, and the check says why
+            usual = choices.defaults(now.model, now.dataset, now.schedule)
+            with self.prevent(Input.Changed):
+                for field in self.query(Field):
+                    if not self.usual or field.input.value == self.usual[field.path]:
+                        field.input.value = usual[field.path]
+            self.usual = usual
         self._check()
 
     @on(Input.Changed)

@@ -1,4 +1,4 @@
-"""What the launch screen has done in the background, each answer a message: list the datasets, estimate, launch."""
+"""What the launch screen has done in the background, each answer a message: list what there is, estimate, launch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
+from engine import schedules
 from engine.errors import BadInput
 from engine.process import launch
 from engine.record import history
+from engine.schedules import ScheduleCard
 from lth_tui.screens import words
 from lth_tui.screens.choice import Choice
 
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Listing(Message):
-    """The datasets, as they are on this machine."""
+    """The datasets, as they are on this machine, the schedules, one's own among them, and what is wrong with either."""
 
-    def __init__(self, entries: list[dict[str, Any]], trouble: str = "") -> None:
+    def __init__(self, entries: list[dict[str, Any]], plans: list[ScheduleCard], wrong: list[str]) -> None:
         super().__init__()
-        self.entries, self.trouble = entries, trouble
+        self.entries, self.plans, self.wrong = entries, plans, wrong
 
 
 class Estimated(Message):
@@ -49,15 +51,19 @@ class Refused(Message):
         self.sentence, self.chosen = sentence, chosen
 
 
-def list_datasets() -> Listing:
-    """Look at every dataset; the spec's code, which the form needs next, is imported here too, off the loop."""
+def list_menu() -> Listing:
+    """Look at every dataset and schedule; the spec's code, which the form needs next, is imported here too, off the
+    loop.
+    """
     from engine import spec  # noqa: F401
     from engine.data import store
 
+    found, wrong = schedules.every()
+    plans = list(found.values())
     try:
-        return Listing(store.listing())
+        return Listing(store.listing(), plans, wrong)
     except Exception as error:  # noqa: BLE001  whatever a folder holds, the form stays usable
-        return Listing([], f"the datasets could not be looked at ({type(error).__name__}: {error})")
+        return Listing([], plans, [*wrong, f"the datasets could not be looked at ({type(error).__name__}: {error})"])
 
 
 def estimate(runs: Path, spec: "RunSpec") -> Estimated:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine import catalog
+from engine import catalog, schedules
 from lth_tui import plain
-from lth_tui.screens import choice
 from lth_tui.widgets.table import Column, Piece, Row, Table
 
 EXAMPLE = "key=value pairs, say data.train_size=2000 model.filters=50"
@@ -40,8 +39,9 @@ def dataset(card: catalog.DatasetCard, entry: dict[str, Any] | None) -> Row:
 
 
 def schedule(card: catalog.ScheduleCard) -> Row:
-    last = choice.ladder_of(card)[-1]
-    return (card.name, [(f"to {100 * last:.0f} %", "dim")], [(card.title, "dim")])
+    """One's own bears the name of a file and what stands in it: foreign text."""
+    last = schedules.ladder(card)[-1]
+    return (plain.line(card.name), [(f"to {100 * last:.0f} %", "dim")], [(plain.line(card.title), "dim")])
 
 
 def arm(card: catalog.ArmCard, wanted: bool) -> Row:

@@ -1,18 +1,22 @@
 """The launch screen: a form that says what is wrong beside its field, and launches what it shows."""
 
 import asyncio
+import threading
 from pathlib import Path
 
+import pytest
 from textual.widgets import Button
 
+from engine import schedules
 from engine import spec as specs
 from engine.record import liveness, rundir
 from lth_tui.app import LthApp
 from lth_tui.screens import choice as choices
+from lth_tui.screens import menu
 from lth_tui.screens.launch import LaunchScreen
 from lth_tui.screens.run import RunScreen
 from lth_tui.widgets.field import Field
-from tests.app.story import Story, farewell, sees, shown, until
+from tests.app.story import Story, drawn, farewell, sees, shown, until
 
 
 def field(app: LthApp, path: str) -> Field:
@@ -180,3 +184,103 @@ async def test_an_engine_that_does_not_start_is_told(news: Path, monkeypatch) ->
         assert isinstance(pilot.app.screen, LaunchScreen)
         assert not pilot.app.screen.query_one("#go", Button).disabled
         assert "no such interpreter" in shown(pilot.app)
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for schedules of one's own."""
+    folder = tmp_path / "schedules"
+    folder.mkdir()
+    monkeypatch.setenv("LTH_SCHEDULES", str(folder))
+    return folder
+
+
+def choose(screen: LaunchScreen, **names: str) -> None:
+    for table, name in names.items():
+        screen.table(table).move_to_key(name)
+
+
+@pytest.mark.parametrize("model", ["lstm", "gru", "bert"])
+async def test_a_schedule_that_cannot_score_the_model_is_said_and_the_form_lives_on(model: str) -> None:
+    async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        choose(screen, model=model, schedule="synflow")
+        await sees(pilot, "schedule.criterion: synflow given", f"score {model}")
+        assert screen.checked.spec is None
+        assert screen.query_one("#go", Button).disabled
+        assert screen.table("schedule").has_class("-wrong")
+        choose(screen, model="cnn")
+        await until(pilot, lambda: screen.checked.spec is not None and screen.checked.spec.model.name == "cnn")
+        assert screen.checked.spec.schedule.criterion == "synflow"
+
+
+def test_what_does_not_go_together_hides_no_other_error_and_has_its_defaults() -> None:
+    assert choices.defaults("lstm", "pydoc", "synflow") == choices.defaults("lstm", "pydoc", "imp-global")
+    assert choices.defaults("bert", "pydoc", "one-shot-90")["schedule.rate"] == "0.9"
+    checked = choices.check(choices.Choice("lstm", "pydoc", "synflow", choices.ARMS, {"seeds": "many"}))
+    assert checked.errors.keys() == {"schedule", "seeds"}
+
+
+async def test_ones_own_schedule_of_no_rounds_is_listed_and_chosen(mine: Path) -> None:
+    (mine / "dense.toml").write_text("rounds = 0\n")
+    async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        choose(screen, schedule="dense")
+        await until(pilot, lambda: screen.checked.spec.schedule.name == "dense")
+        assert screen.checked.spec.schedule.rounds == 0
+        await sees(pilot, "to 0 %", "3 seeds × (1 dense + 0 rounds")
+
+
+async def test_ones_own_schedule_that_is_spoilt_or_gone_is_said_and_the_form_lives_on(mine: Path) -> None:
+    file = mine / "mine.toml"
+    file.write_text("rounds = 4\n")
+    async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        choose(screen, schedule="mine")
+        await until(pilot, lambda: field(pilot.app, "schedule.rounds").input.value == "4")
+        file.write_text("rounds = many\n")
+        field(pilot.app, "training.epochs").input.value = "7"
+        await sees(pilot, "mine.toml is no TOML")
+        assert screen.query_one("#go", Button).disabled
+        file.unlink()
+        field(pilot.app, "training.epochs").input.value = "8"
+        await sees(pilot, "schedule: 'mine' is not known")
+        choose(screen, schedule="imp", model="lstm")
+        await until(pilot, lambda: screen.checked.spec is not None and screen.checked.spec.model.name == "lstm")
+        choose(screen, schedule="mine")
+        await sees(pilot, "schedule: 'mine' is not known")
+        assert screen.checked.spec is None
+
+
+async def test_nothing_in_ones_own_schedule_reaches_the_terminal_as_a_command(mine: Path) -> None:
+    (mine / "\x1b]0;name.toml").write_text('title = "\\u001b[2Jtitle"\ncitation = "\\u001b[2Jcited"\n')
+    (mine / "zz.toml").write_text("rounds = 0.5\n")
+    (mine / "imp.toml").write_text("rounds = 3\n")
+    async with LthApp("launch").run_test(size=(160, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        choose(screen, schedule="\x1b]0;name")
+        await sees(pilot, "␛]0;name", "␛[2Jtitle", "␛[2Jcited", "lth run")
+        assert "\x1b" not in drawn(pilot)
+        notices = "\n".join(notice.message for notice in pilot.app._notifications)
+        assert "zz.toml: rounds: 0.5 given" in notices
+        assert "imp.toml bears the name of a schedule of the menu" in notices
+        name, _, title = menu.schedule(screen.table("schedule").item)
+        assert (name, title) == ("␛]0;name", [("␛[2Jtitle", "dim")])
+        assert screen.table("schedule").items[0].rounds == 10, "a name of the menu means the menu's"
+
+
+async def test_the_form_reads_ones_own_schedules_off_the_loop(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (mine / "mine.toml").write_text("rounds = 4\n")
+    readers: list[threading.Thread] = []
+    read = schedules.every
+
+    def watched():
+        readers.append(threading.current_thread())
+        return read()
+
+    monkeypatch.setattr(schedules, "every", watched)
+    async with LthApp("launch").run_test(notifications=True) as pilot:
+        screen = await ready(pilot)
+        assert "mine" in [card.name for card in screen.table("schedule").items]
+    assert readers
+    assert threading.main_thread() not in readers

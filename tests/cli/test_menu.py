@@ -125,3 +125,19 @@ def test_the_version_is_the_packages():
 def test_data_ls_shows_the_whole_of_a_long_path(news):
     words = call("data", "ls").out
     assert str(news) in "".join(line.strip() for line in words.splitlines())
+
+
+def test_nothing_in_ones_own_schedule_reaches_the_terminal_as_a_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("LTH_SCHEDULES", str(tmp_path))
+    (tmp_path / "\x1b]0;name.toml").write_text('title = "\\u001b[2Jtitle"\ncitation = "\\u001b[2Jcited"\n')
+    (tmp_path / "\x1b]0;bad.toml").write_text("rounds = true\n")
+    (tmp_path / "imp.toml").write_text("rounds = 3\n")
+    listed = call("schedules")
+    assert "\x1b" not in listed.out + listed.err
+    assert "␛]0;name" in listed.out
+    assert "␛[2Jtitle" in listed.out
+    assert "rounds: True given" in listed.err
+    assert "imp.toml bears the name of a schedule of the menu" in listed.err
+    shown = call("schedules", "show", "\x1b]0;name")
+    assert "\x1b" not in shown.out
+    assert "␛[2Jcited" in shown.out

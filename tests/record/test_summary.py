@@ -105,7 +105,7 @@ def test_the_shape_of_a_finished_run(run: Path) -> None:
         "test_macro_f1": [0.79, 0.79], "test_loss": [0.6, 0.6], "best_epoch": [3, 3], "seconds": [61.2, 61.2],
     }  # fmt: skip
     assert shown["progress"]["trained"] == 6
-    assert shown["progress"]["fraction"] == 0.6
+    assert shown["progress"]["fraction"] == 1.0
 
 
 def referred(seed: int, accuracy: Any, **more: Any) -> dict[str, Any]:
@@ -179,6 +179,16 @@ def test_progress_counts_networks_and_epochs_of_those_at_work(run: Path) -> None
     progress = summary.show(run)["progress"]
     assert progress["fraction"] == pytest.approx((1 + 0.25 + 0.5) / 10)
     assert (progress["seed"], progress["round"], progress["arm"], progress["epoch"]) == (7, 1, "reinit", 2)
+
+
+def test_a_finished_run_is_all_done_though_an_arm_was_left_out(run: Path) -> None:
+    tell(run, trained(7, 0, "dense"), trained(3, 0, "dense"), trained(7, 1, "ticket"))
+    assert summary.show(run)["progress"]["fraction"] == 0.3
+    tell(run, {"event": "run_finished"})
+    progress = summary.show(run)["progress"]
+    assert (progress["fraction"], progress["trained"], progress["trainings"]) == (1.0, 3, 10)
+    tell(run, {"event": "run_resumed"})
+    assert summary.show(run)["progress"]["fraction"] == 0.3, "an extended run has more to do"
 
 
 def test_a_failed_run_says_why_and_a_resumed_one_no_longer(run: Path) -> None:
