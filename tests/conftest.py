@@ -54,6 +54,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("LTH_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LTH_CACHE", str(tmp_path / "dense"))
+    monkeypatch.setenv("LTH_SCHEDULES", str(tmp_path / "schedules"))
     yield
     for lock in tmp_path.glob("runs/*/engine.lock"):
         pid = liveness.holder(lock.parent)

@@ -205,14 +205,14 @@ def test_resume_refuses_a_spec_of_a_newer_version(finished):
     newer(finished)
     rundir.write_status(finished, {"state": "stopped"})
     words = one_sentence(call("resume", finished.name))
-    assert "version 2" in words
+    assert "version 3" in words
     assert "upgrade" in words
     assert rundir.read_status(finished) == {"state": "stopped"}
 
 
 def test_show_refuses_a_spec_of_a_newer_version(finished):
     newer(finished)
-    assert "version 2" in one_sentence(call("show", finished.name))
+    assert "version 3" in one_sentence(call("show", finished.name))
 
 
 def test_ls_lists_a_run_of_a_newer_version(finished):

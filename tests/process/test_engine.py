@@ -233,7 +233,7 @@ def test_a_spec_of_a_newer_version_fails_in_one_sentence(news):
     assert launch.start(run).wait() == 2
     status = rundir.read_status(run)
     assert status["state"] == "failed"
-    assert "version 2" in status["cause"]
+    assert "version 3" in status["cause"]
     assert "upgrade" in status["cause"]
     assert "Traceback" not in (run / "engine.log").read_text()
 

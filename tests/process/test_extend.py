@@ -77,15 +77,6 @@ def test_a_run_whose_trainings_came_to_other_numbers_is_not_extended(news, monke
         extending.extend(run, seeds=2, rounds=None)
 
 
-def test_what_diverged_is_not_trained_again_by_an_extension(news):
-    run = run_of(1, 1, ["ticket"], **{"training.learning_rate": "10", "training.optimizer": "sgd"})
-    dense = [e for e in events.read(run / events.FILE).events if e["event"] == "trained"]
-    assert [e["arm"] for e in dense if e["diverged"]] == ["dense"]
-    extending.extend(run, seeds=None, rounds=2)
-    assert launch.start(run).wait() == 0
-    assert len([e for e in events.read(run / events.FILE).events if e["event"] == "trained"]) == len(dense)
-
-
 @pytest.mark.parametrize(
     ("seeds", "rounds", "words"),
     [(1, None, "nothing to add"), (None, None, "nothing to add"), (0, None, "seeds: 0"), (None, 0, "rounds: 0"),

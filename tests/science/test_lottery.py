@@ -145,6 +145,9 @@ def test_a_diverged_dense_network_ends_its_seed_and_the_next_one_begins(texts, m
     assert not any(seed == 0 and number > 0 for seed, number, _ in trained)
     assert (1, 2, "ticket") in trained
     assert any(event == "warning" and "learning_rate" in f["message"] for event, f in journal.told)
+    before = sum(event == "trained" for event, _ in journal.told)
+    lottery.experiment(lab, journal)
+    assert sum(event == "trained" for event, _ in journal.told) == before, "what diverged is not trained again"
 
 
 def test_seeds_of_different_purposes_never_coincide():
