@@ -190,15 +190,15 @@ def test_what_an_arm_starts_from_is_a_copy_that_no_training_changes(texts, monke
 
     def train_(group, *rest):
         for arm, start in group.items():
-            for named in (start.weights, start.mask):
-                given.append((arm, named, {name: each.clone() for name, each in named.items()}))
+            parts = (start.weights, start.mask)
+            given.extend((arm, part, {name: each.clone() for name, each in part.items()}) for part in parts)
         return real(group, *rest)
 
     monkeypatch.setattr(lottery, "train", train_)
     journal = conducted(small_spec(arms=ALL, **{"schedule.rewind": rewind}), texts)
     assert {arm for arm, _, _ in given} == {"dense", *ALL}
-    for arm, named, before in given:
-        assert all(torch.equal(each, before[name]) for name, each in named.items()), arm
+    for arm, part, before in given:
+        assert all(torch.equal(each, before[name]) for name, each in part.items()), arm
     first = next(before for arm, _, before in given if arm == "ticket")
     assert all(torch.equal(journal.rewinds[0][name], first[name]) for name in first)
 
