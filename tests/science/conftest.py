@@ -86,9 +86,9 @@ class Memory:
         return self.stop_after is not None and sum(event == "epoch" for event, _ in self.told) >= self.stop_after
 
     def numbers(self) -> dict[tuple[int, int, str], tuple]:
-        """What every training came to, without its seconds."""
+        """What every training came to, without its seconds and who trained it."""
         return {
-            (f["seed"], f["round"], f["arm"]): tuple(v for k, v in f.items() if k != "seconds")
+            (f["seed"], f["round"], f["arm"]): tuple(v for k, v in f.items() if k not in ("seconds", "shared"))
             for event, f in self.told
             if event == "trained"
         }
