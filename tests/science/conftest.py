@@ -1,11 +1,13 @@
 """A laboratory without a run directory: a made-up corpus, a small CNN, and a journal that remembers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from engine.data.batches import Part, part
 from engine.data.encoding import Texts as Encoded
@@ -32,6 +34,12 @@ def encoded(count: int, seed: int) -> Encoded:
     owner = np.where(random.random(len(owner)) < 0.5, owner, random.integers(0, CLASSES, len(owner)))
     tokens = 2 + owner * 12 + random.integers(0, 12, len(owner))
     return Encoded(tokens.astype(np.uint16), offsets.astype(np.int64), labels.astype(np.int64))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Networks so small are slower on several."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -82,9 +90,9 @@ class Memory:
         return self.stop_after is not None and sum(event == "epoch" for event, _ in self.told) >= self.stop_after
 
     def numbers(self) -> dict[tuple[int, int, str], tuple]:
-        """What every training came to, without its seconds."""
+        """What every training came to, without its seconds and who trained it."""
         return {
-            (f["seed"], f["round"], f["arm"]): tuple(v for k, v in f.items() if k != "seconds")
+            (f["seed"], f["round"], f["arm"]): tuple(v for k, v in f.items() if k not in ("seconds", "shared"))
             for event, f in self.told
             if event == "trained"
         }
@@ -106,15 +114,25 @@ def by_magnitude(trained: Weights, mask: Mask) -> Weights:
     return magnitude(evidence(trained, mask))
 
 
-def laboratory(spec: RunSpec, texts: Texts) -> Laboratory:
-    torch.set_num_threads(1)
+def narrower_of(spec: RunSpec) -> Callable[[int], nn.Module | None]:
+    """As the worker has it: the widest dense network like the spec's of at most so many parameters."""
+    return lambda parameters: network.narrower(spec.model, WORDS, CLASSES, parameters)
+
+
+def laboratory(spec: RunSpec, texts: Texts, narrower: Callable[[int], nn.Module | None] | None = None) -> Laboratory:
     template = network.build(spec.model, WORDS, CLASSES)
-    return Laboratory(spec, network.build(spec.model, WORDS, CLASSES), template, lambda seed: texts)
+    module = network.build(spec.model, WORDS, CLASSES)
+    return Laboratory(spec, module, template, lambda seed: texts, narrower=narrower or narrower_of(spec))
 
 
-def conducted(spec: RunSpec, texts: Texts, journal: Memory | None = None) -> Memory:
+def conducted(
+    spec: RunSpec,
+    texts: Texts,
+    journal: Memory | None = None,
+    narrower: Callable[[int], nn.Module | None] | None = None,
+) -> Memory:
     journal = journal or Memory()
-    experiment(laboratory(spec, texts), journal)
+    experiment(laboratory(spec, texts, narrower), journal)
     return journal
 
 

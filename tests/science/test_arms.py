@@ -8,8 +8,10 @@ from engine.errors import Stopped
 from engine.models import network
 from engine.pruning import mask as masks
 from engine.randomness import derive
+from engine.spec import compose
 from engine.training import Diverged
-from tests.science.conftest import Memory, by_magnitude, conducted, small_spec
+from tests.checkpoints import small
+from tests.science.conftest import CLASSES, VOCABULARY, WORDS, Memory, by_magnitude, conducted, small_spec
 
 ALL = list(catalog.ARMS)
 
@@ -34,8 +36,7 @@ def same(one, other) -> bool:
 
 def test_every_arm_is_trained_in_every_round_and_shares_round_0(texts, groups):
     told = conducted(small_spec(arms=ALL), texts).numbers()
-    wide = [arm for arm in ALL if arm != "small-dense"]  # which this laboratory has no network for
-    assert set(told) == {(0, 0, "dense")} | {(0, number, arm) for number in (1, 2) for arm in wide}
+    assert set(told) == {(0, 0, "dense")} | {(0, number, arm) for number in (1, 2) for arm in ALL}
 
 
 @pytest.mark.parametrize("arm", [arm for arm in ALL if arm != "ticket"])
@@ -123,9 +124,90 @@ def test_the_schedule_random_prunes_its_ticket_at_random(texts, groups):
     assert not same(groups[2][0]["ticket"].mask, sizes)
 
 
-def test_small_dense_is_told_of_where_no_network_is_so_small(texts):
-    journal = conducted(small_spec(arms=["ticket", "small-dense"]), texts)
-    assert any("small-dense is left out" in f["message"] for event, f in journal.told if event == "warning")
+def test_in_a_run_whose_schedule_is_random_the_arm_random_draws_masks_of_its_own(texts, groups):
+    conducted(small_spec(schedule="random", arms=["ticket", "random"]), texts)
+    for group, _ in groups[1:]:
+        assert not same(group["ticket"].mask, group["random"].mask)
+
+
+def test_small_dense_is_told_of_where_no_network_is_so_small(texts, groups):
+    asked = []
+    journal = conducted(small_spec(arms=["ticket", "small-dense"]), texts, narrower=asked.append)
+    assert [f["round"] for event, f in journal.told if "small-dense is left out" in f.get("message", "")] == [1, 2]
+    assert len(asked) == 2
+    assert [list(group) for group, _ in groups[1:]] == [["ticket"]] * 2
+
+
+@pytest.mark.parametrize("kinds", ["embedding,encoder,head", "encoder,head"])
+def test_small_dense_has_as_many_parameters_as_the_ticket_has_left_and_is_not_pruned(texts, groups, kinds):
+    journal = conducted(small_spec(arms=["ticket", "small-dense"], **{"schedule.prunable": kinds}), texts)
+    left = {f["round"]: f["nonzero"] for event, f in journal.told if event == "round_started"}
+    told = {f["round"]: f for event, f in journal.told if event == "trained" and f["arm"] == "small-dense"}
+    entries = masks.support(groups[0][0]["dense"].weights)
+    for number, (group, _) in enumerate(groups[1:], start=1):
+        start, ticket = group["small-dense"], group["ticket"]
+        unpruned = (int(each.sum()) for name, each in entries.items() if name not in ticket.mask)
+        assert left[number] == sum(int(kept.sum()) for kept in ticket.mask.values()) + sum(unpruned)
+        parameters = sum(int(each.sum()) for each in masks.support(start.weights).values())
+        assert told[number]["parameters"] == parameters
+        assert 0.8 * left[number] < parameters <= left[number]  # a word vector's number more is 39 parameters more
+        assert start.mask == {}
+        assert all(weight.any() for name, weight in start.weights.items() if weight.dim() > 1)
+    assert left[1] > left[2]
+
+
+def test_small_dense_draws_by_seed_and_round_alone_and_is_trained(texts, groups):
+    spec = small_spec(arms=["ticket", "small-dense"], seeds=2)
+
+    def narrower(parameters: int):
+        torch.manual_seed(len(groups))  # what the network is built with, or anything else draws, is all one
+        return network.narrower(spec.model, WORDS, CLASSES, 150)
+
+    numbers = conducted(spec, texts, narrower=narrower).numbers()
+    again = conducted(spec, texts, narrower=narrower).numbers()
+    assert numbers == again
+    rounds = [(group, results) for group, results in groups[: len(groups) // 2] if "small-dense" in group]
+    assert len(rounds) == 4, "two rounds of two seeds"
+    heads = {tuple(group["small-dense"].weights["head.weight"].flatten().tolist()) for group, _ in rounds}
+    assert len(heads) == 4
+    for group, results in rounds:
+        drawn, trained = group["small-dense"].weights, results["small-dense"].weights
+        assert drawn.keys() == trained.keys()
+        assert all(drawn[name].shape == trained[name].shape != () for name in drawn)
+        assert not any(torch.equal(drawn[name], trained[name]) for name in drawn)
+    for seed in (0, 1):
+        for number in (1, 2):
+            assert numbers[seed, number, "small-dense"][4:] != numbers[seed, 0, "dense"][4:]
+
+
+@pytest.mark.parametrize("arm", ["reinit", "reinit-own"])
+def test_fresh_weights_of_a_pretrained_transformer_are_new_but_for_its_embeddings(texts, groups, tmp_path, arm):
+    model = compose("bert", "ag_news").model.model_copy(update={"checkpoint": str(small(tmp_path, WORDS))})
+    spec = small_spec(arms=["ticket", arm], **{"schedule.rounds": 1, "schedule.prunable": "encoder"})
+    conducted(spec.model_copy(update={"model": model}), texts)
+    fresh, ticket = (groups[1][0][each].weights for each in (arm, "ticket"))
+    pretrained = network.pretrained(network.build(model, WORDS, CLASSES))
+    tables = [name for name in pretrained if "embeddings" in name]
+    matrices = [
+        name for name in pretrained if ".encoder." in name and name.endswith("weight") and fresh[name].dim() > 1
+    ]
+    assert len(tables) > 2
+    assert len(matrices) == 2 * 6
+    for name in (*tables, *matrices):
+        assert torch.equal(ticket[name], pretrained[name]), name
+        assert torch.equal(fresh[name], pretrained[name]) is (name in tables), name
+
+
+@pytest.mark.parametrize("redrawn", [False, True])
+def test_fresh_weights_keep_pretrained_word_vectors_unless_told_otherwise(texts, groups, tmp_path, redrawn):
+    lines = [f"{word} " + " ".join(str(number + place / 8) for place in range(6)) for number, word in enumerate(WORDS)]
+    (tmp_path / "made.6d.txt").write_text("\n".join(lines[2:12]) + "\n")
+    vectors = {"model.vectors": str(tmp_path / "made.6d.txt"), "model.reinit_vectors": redrawn}
+    conducted(small_spec(arms=["ticket", "reinit"], **{"schedule.rounds": 1}, **vectors), texts)
+    fresh, ticket = (groups[1][0][arm].weights["embedding.weight"] for arm in ("reinit", "ticket"))
+    assert ticket[2].tolist() == [2 + place / 8 for place in range(6)]
+    assert torch.equal(fresh[2:12], ticket[2:12]) is not redrawn
+    assert not any(torch.equal(fresh[row], ticket[row]) for row in range(12, VOCABULARY))
 
 
 def test_factors_give_a_kind_and_a_layer_rates_of_their_own(texts, groups):
@@ -169,6 +251,8 @@ def test_going_on_gives_every_arm_what_an_uninterrupted_run_gives(texts, stop_af
 
 
 def test_what_arms_draw_never_coincides():
+    """Of the seeds' 63 bits; torch's CPU generator takes the lower 32 of them, so that in a run of n draws two are the
+    same by chance with probability n^2 / 2^33."""
     seeds = [derive(s, purpose, number, arm) for s in range(20) for number in range(1, 30)
              for purpose in ("fresh", "mask") for arm in ALL]  # fmt: skip
     assert len(set(seeds)) == len(seeds)
@@ -176,6 +260,6 @@ def test_what_arms_draw_never_coincides():
 
 def test_a_fresh_draw_is_the_same_for_the_same_seed_round_and_arm_alone(texts, groups):
     conducted(small_spec(arms=ALL), texts)
-    template = network.build(small_spec().model, [f"word{n}" for n in range(40)], 3)
+    template = network.build(small_spec().model, WORDS, CLASSES)
     expected = network.draw(template, derive(0, "fresh", 2, "reinit"), control=True)
     assert same(groups[2][0]["reinit"].weights, expected)

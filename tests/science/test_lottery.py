@@ -151,6 +151,7 @@ def test_a_diverged_dense_network_ends_its_seed_and_the_next_one_begins(texts, m
 
 
 def test_seeds_of_different_purposes_never_coincide():
+    """All 63 bits of them; torch's CPU generator takes the lower 32 alone."""
     seeds = [derive(s, purpose, *parts) for s in range(20) for purpose in ("init", "order", "dropout", "split")
              for parts in ([()] + [(i,) for i in range(30)])]  # fmt: skip
     seeds += [derive(s, "fresh", r, arm) for s in range(20) for r in range(30) for arm in ("reinit", "shuffle")]

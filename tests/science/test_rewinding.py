@@ -6,17 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from engine import lottery, steps
+from engine import catalog, lottery, steps
 from engine.errors import BadInput
 from engine.models import network
 from engine.pruning import mask as masks
+from engine.randomness import derive
 from engine.training import Plan, Start, _Running, final_rate, learning_rate, train, weights_at
-from tests.science.conftest import CLASSES, WORDS, conducted, small_spec
+from tests.science.conftest import CLASSES, WORDS, conducted, laboratory, small_spec
 
 PLAN = Plan(
     epochs=3, batch_size=16, learning_rate=0.01, lr_schedule="linear", warmup=0.0, weight_decay=0.0, max_norm=0.0,
     patience=0, seed=7,
 )  # fmt: skip
+ALL = list(catalog.ARMS)
 AN_EPOCH = math.ceil(120 / 16)  # of the made-up corpus
 
 
@@ -143,6 +145,21 @@ def groups(monkeypatch) -> list:
     return seen
 
 
+BEGINS = {
+    "ticket": 5, "shuffle": 5, "same-sign": 5, "random": 5,  # on weights that dense training passed there
+    "reinit": 0, "reinit-own": 0, "small-dense": 0,  # fresh weights train the whole way
+    "finetune": 0, "lr-rewind": 0,  # trained weights too: as often as they were trained
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arm", ALL)
+def test_of_a_late_rewind_point_every_arm_begins_where_its_weights_stand(texts, groups, arm):
+    conducted(small_spec(arms=sorted({"ticket", arm}), **{"schedule.rewind": "5it"}), texts)
+    dense, *later = (group[arm] if arm in group else group["dense"] for group in groups)
+    assert (dense.begin, dense.final) == (0, False)
+    assert [(start.begin, start.final) for start in later] == [(BEGINS[arm], arm == "finetune")] * 2
+
+
 @pytest.mark.parametrize(("rewind", "step"), [("init", 0), ("5it", 5), ("1ep", AN_EPOCH)])
 def test_tickets_start_from_exactly_the_weights_of_the_rewind_point(texts, groups, module, rewind, step):
     spec = small_spec(**{"schedule.rewind": rewind})
@@ -166,12 +183,24 @@ def test_the_end_is_the_dense_networks_trained_weights_and_a_whole_training(text
         assert all(torch.equal(group["ticket"].weights[name], dense[name]) for name in dense)
 
 
-def test_rewind_weights_are_a_copy_that_no_training_changes(texts, groups):
-    journal = conducted(small_spec(**{"schedule.rewind": "5it"}), texts)
-    before = {name: weight.clone() for name, weight in groups[1]["ticket"].weights.items()}
-    assert all(torch.equal(journal.rewinds[0][name], weight) for name, weight in before.items())
-    own = {weight.data_ptr() for weight in journal.rewinds[0].values()}
-    assert not own & {weight.data_ptr() for weight in journal.rounds[0, 2].trained.values()}
+@pytest.mark.parametrize("rewind", ["init", "5it", "end"])
+def test_what_an_arm_starts_from_is_a_copy_that_no_training_changes(texts, monkeypatch, rewind):
+    given = []
+    real = lottery.train
+
+    def train_(group, *rest):
+        for arm, start in group.items():
+            parts = (start.weights, start.mask)
+            given.extend((arm, part, {name: each.clone() for name, each in part.items()}) for part in parts)
+        return real(group, *rest)
+
+    monkeypatch.setattr(lottery, "train", train_)
+    journal = conducted(small_spec(arms=ALL, **{"schedule.rewind": rewind}), texts)
+    assert {arm for arm, _, _ in given} == {"dense", *ALL}
+    for arm, part, before in given:
+        assert all(torch.equal(each, before[name]) for name, each in part.items()), arm
+    first = next(before for arm, _, before in given if arm == "ticket")
+    assert all(torch.equal(journal.rewinds[0][name], first[name]) for name in first)
 
 
 def test_pruned_at_rate_0_and_rewound_to_init_a_ticket_trains_identically_to_dense(texts, monkeypatch):
@@ -182,7 +211,19 @@ def test_pruned_at_rate_0_and_rewound_to_init_a_ticket_trains_identically_to_den
     assert told[0, 1, "ticket"][4:] == told[0, 2, "ticket"][4:] == dense[4:]
 
 
-def test_a_dense_network_that_stops_before_the_rewind_point_is_bad_input(texts):
-    spec = small_spec(**{"schedule.rewind": "19ep", "training.epochs": 20, "training.patience": 1})
-    with pytest.raises(BadInput, match="stopped early"):
-        conducted(spec, texts)
+def test_a_rewind_point_behind_where_the_dense_network_stopped_early_is_found_by_training_on_and_told(texts, module):
+    spec = small_spec(seeds=[3], **{"schedule.rewind": "19ep", "training.epochs": 20, "training.patience": 1})
+    journal = conducted(spec, texts)
+    epochs = [f["epoch"] for event, f in journal.told if event == "epoch" and f["round"] == 0]
+    assert len(epochs) < 19, "the dense network did stop early"
+    start = Start(network.draw(module, derive(3, "init")), {})
+    expected = weights_at(19 * AN_EPOCH, start, laboratory(spec, texts).plan(3), module, texts)
+    assert all(torch.equal(journal.rewinds[3][name], expected[name]) for name in expected)
+    assert (3, 2, "ticket") in journal.numbers(), "the run goes on"
+    warnings = [f for event, f in journal.told if event == "warning"]
+    assert any(f.get("seed") == 3 or "seed 3" in f["message"] for f in warnings)
+
+
+def test_a_rewind_point_before_an_early_stop_warns_of_nothing(texts):
+    spec = small_spec(seeds=[3], **{"schedule.rewind": "1ep", "training.epochs": 20, "training.patience": 1})
+    assert not any(event == "warning" for event, _ in conducted(spec, texts).told)

@@ -142,7 +142,7 @@ def test_the_flow_of_a_recurrent_network_is_conserved_and_none_of_it_counts_twic
 
 
 @given(st.floats(0.02, 0.98), st.floats(0.0, 0.9), st.sampled_from(["layerwise", "global"]), st.integers(0, 99))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_counts_are_exact_from_any_mask_and_each_iteration_leaves_a_part_of_the_one_before(rate, before, scope, seed):
     given_ = seen(built("cnn"), scope, seed)
     draw = torch.Generator().manual_seed(seed)
@@ -167,7 +167,7 @@ def test_counts_are_exact_from_any_mask_and_each_iteration_leaves_a_part_of_the_
 
 
 @given(st.integers(0, 999), st.sampled_from(["cnn", "rnn"]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_the_flow_never_breaks_off_down_to_a_single_path(seed, name):
     """Axiom of maximal critical compression (Tanaka et al. 2020), without which layers collapse."""
     module = built(name, **({} if name == "cnn" else {"bidirectional": False}))
