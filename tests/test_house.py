@@ -20,7 +20,7 @@ HEAVY = ("torch", "torchtext", "transformers", "datasets", "sklearn", "scipy")
 TORCH = (
     "engine.lottery", "engine.training", "engine.data", "engine.models", "engine.pruning", "engine.record.checkpoint",
     "engine.process.worker", "engine.process.journal", "engine.process.dense_round",
-    "engine.transfer", "engine.stability",
+    "engine.transfer", "engine.stability", "engine.telling",
 )  # fmt: skip
 
 

@@ -248,4 +248,4 @@ def test_what_is_not_known_is_answered_in_one_sentence(arguments, said):
 
 
 def test_a_run_of_a_newer_program_is_refused():
-    assert "upgrade lth-tui" in one_sentence(call("compare", made().name, made(version=2).name))
+    assert "upgrade lth-tui" in one_sentence(call("compare", made().name, made(version=3).name))

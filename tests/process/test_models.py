@@ -40,7 +40,7 @@ def finish(run: Path) -> dict:
 
 def numbers(run: Path) -> dict:
     trained = [e for e in events.read(run / events.FILE).events if e["event"] == "trained"]
-    own = ("seq", "time", "seconds", "crc32")
+    own = ("seq", "time", "seconds", "crc32", "shared")
     return {(e["round"], e["arm"]): {k: v for k, v in e.items() if k not in own} for e in trained}
 
 

@@ -187,7 +187,7 @@ def test_a_finished_run_is_all_done_though_an_arm_was_left_out(run: Path) -> Non
     tell(run, {"event": "run_finished"})
     progress = summary.show(run)["progress"]
     assert (progress["fraction"], progress["trained"], progress["trainings"]) == (1.0, 3, 10)
-    tell(run, {"event": "run_resumed"})
+    tell(run, {"event": "run_resumed"}, begun(7, 2))
     assert summary.show(run)["progress"]["fraction"] == 0.3, "an extended run has more to do"
 
 
