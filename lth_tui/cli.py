@@ -35,7 +35,7 @@ class _Group(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(output.INTERRUPTED) from None
         except BrokenPipeError:  # `lth ls | head`
-            sys.stderr.close()
+            output.nobody_reads()
             raise typer.Exit(output.DONE) from None
         except OSError as error:
             output.say(f"{error.filename or 'this machine'}: {error.strerror or error}.", "red")

@@ -25,6 +25,11 @@ def out(value: Any, indent: bool = True) -> None:
     return typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0).decode())
 
 
+def nobody_reads() -> None:
+    """Whoever read standard output has left, which is no error: what is still buffered goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def say(words: str, colour: str | None = None, bold: bool = False) -> None:
     """Words for the person, on standard error, foreign text in them made safe."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
