@@ -169,11 +169,12 @@ def _with_passed(
     """
     if not step or dense.trained.passed is not None:
         return dense
-    if step >= len(dense.epochs) * -(-len(texts.train) // lab.spec.training.batch_size):
+    plan = lab.plan(seed)
+    if step >= len(dense.epochs) * plan.steps_an_epoch(texts.train):
         where = f"dense training of seed {seed} stopped early, before {lab.spec.schedule.rewind}"
         message = f"{where}; tickets are rewound to the weights that going on would have passed there"
         journal.tell("warning", seed=seed, round=0, message=message)
-    passed = weights_at(step, start, lab.plan(seed), lab.module, texts, journal.stop_asked)
+    passed = weights_at(step, start, plan, lab.module, texts, journal.stop_asked)
     dense = replace(dense, trained=replace(dense.trained, passed=passed))
     journal.share(seed, step, dense)
     return dense
@@ -181,8 +182,8 @@ def _with_passed(
 
 def rewind_step(lab: Laboratory, texts: Texts) -> int | None:
     """The step of the rewind point, 0 for the initial weights and None for the trained ones. Raises BadInput."""
-    steps_an_epoch = -(-len(texts.train) // lab.spec.training.batch_size)
-    return steps.within(lab.spec.schedule.rewind, lab.spec.training.epochs, steps_an_epoch)
+    plan = lab.plan(lab.spec.seeds[0])  # all seeds train alike
+    return steps.within(lab.spec.schedule.rewind, plan.epochs, plan.steps_an_epoch(texts.train))
 
 
 def prunable(lab: Laboratory, entries: Mask) -> Mask:

@@ -59,6 +59,10 @@ class Plan:
     momentum: float = 0.0
     copy: int = 0
 
+    def steps_an_epoch(self, texts: Part) -> int:
+        """Optimizer steps in one pass over these texts."""
+        return math.ceil(len(texts) / self.batch_size)
+
     def noise(self, purpose: str, *parts: int) -> int:
         """A seed for one purpose of this training."""
         return derive(self.seed, purpose, *parts, *((f"copy {self.copy}",) if self.copy else ()))
@@ -201,7 +205,7 @@ class _Running:
         _mask(self.masked, self.masks)
         self.trained = [weight for weight in self.parameters.values() if weight.requires_grad]
         self.optimizer = _optimizer(self.trained, plan)
-        self.steps_an_epoch = math.ceil(len(texts) / plan.batch_size)
+        self.steps_an_epoch = plan.steps_an_epoch(texts)
         self.steps = plan.epochs * self.steps_an_epoch
         self.step = start.begin
         self.fixed = final_rate(plan, self.steps_an_epoch) if start.final else None

@@ -13,6 +13,15 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 Metric = Annotated[str, typer.Option("--metric", help="What the table shows: accuracy, macro-f1 or loss.")]
+Arms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arm",
+        "-a",
+        metavar="NAME",
+        help="See `lth arms`; give it again for more.  [default: ticket, reinit, shuffle]",
+    ),
+]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Any unique part of a run's id, or @last.")]
 
 
@@ -25,9 +34,9 @@ def out(value: Any, indent: bool = True) -> None:
     return typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0).decode())
 
 
-def nobody_reads() -> None:
-    """Whoever read standard output has left, which is no error: what is still buffered goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def nobody_reads(descriptor: int = 1) -> None:
+    """Whoever read this output has left, which is no error: what is still buffered goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def say(words: str, colour: str | None = None, bold: bool = False) -> None:

@@ -3,7 +3,6 @@
 What a run's files say is foreign: a value of another type than it should have is shown as unknown, and nothing raises.
 """
 
-import os
 import time
 from collections.abc import Iterable
 from statistics import stdev
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lth_tui import plain
+from lth_tui import output, plain
 from lth_tui.screens.words import number, share
 
 STATE_STYLES = {
@@ -163,7 +162,7 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # what is still buffered goes nowhere
+        output.nobody_reads(self.file.fileno())
         raise SystemExit(0)
 
 

@@ -18,15 +18,7 @@ def transfer(
         str,
         typer.Option("--dataset", "-d", metavar="NAME", help="See `lth datasets`; or a csv, tsv, jsonl, parquet file."),
     ],
-    arm: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--arm",
-            "-a",
-            metavar="NAME",
-            help="See `lth arms`; give it again for more.  [default: ticket, reinit, shuffle]",
-        ),
-    ] = None,
+    arm: output.Arms = None,
     test_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Texts to test on, where the dataset is a file.")
     ] = None,

@@ -47,15 +47,7 @@ def run(
     schedule: Annotated[
         str, typer.Option("--schedule", "-s", metavar="NAME", help="See `lth schedules`; or a TOML file of your own.")
     ] = "imp",
-    arm: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--arm",
-            "-a",
-            metavar="NAME",
-            help="See `lth arms`; give it again for more.  [default: ticket, reinit, shuffle]",
-        ),
-    ] = None,
+    arm: output.Arms = None,
     seeds: Annotated[int, typer.Option(help="Replicates: seeds 0, 1, ...; a verdict needs 3.")] = 3,
     test_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Texts to test on, where the dataset is a file.")

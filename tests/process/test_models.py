@@ -12,11 +12,11 @@ from engine.models import pretraining
 from engine.places import runs_root
 from engine.process import ask, launch
 from engine.record import checkpoint as records
-from engine.record import events, rundir, summary
+from engine.record import rundir, summary
 from engine.spec import DataSpec
 from tests.checkpoints import small
 from tests.conftest import COMMON, WORDS
-from tests.process.test_engine import until
+from tests.process.test_engine import numbers, until
 
 COMMONLY = {
     "training.epochs": 2, "training.learning_rate": 0.005, "schedule.rounds": 2, "schedule.rate": 0.5, "threads": 1,
@@ -36,12 +36,6 @@ def new_run(model: str, **changes) -> Path:
 def finish(run: Path) -> dict:
     assert launch.start(run).wait() == 0, (run / "engine.log").read_text()
     return summary.show(run)
-
-
-def numbers(run: Path) -> dict:
-    trained = [e for e in events.read(run / events.FILE).events if e["event"] == "trained"]
-    own = ("seq", "time", "seconds", "crc32", "shared")
-    return {(e["round"], e["arm"]): {k: v for k, v in e.items() if k not in own} for e in trained}
 
 
 @pytest.mark.parametrize("model", ["rnn", "lstm", "gru"])
