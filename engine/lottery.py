@@ -12,7 +12,10 @@ from torch import nn
 
 from engine import catalog, steps
 from engine.errors import BadInput
+from engine.halfway import Bookmark
 from engine.models import network
+from engine.optimisation import Plan, Start
+from engine.outcomes import Diverged, Outcome, Trained
 from engine.pruning import mask as masks
 from engine.pruning.arms import Rewind, Turn
 from engine.pruning.criteria import Evidence
@@ -20,7 +23,7 @@ from engine.pruning.mask import Mask, Weights
 from engine.randomness import derive
 from engine.spec import RunSpec
 from engine.telling import Teller
-from engine.training import Diverged, Epoch, Plan, Start, Texts, Trained, train, weights_at
+from engine.training import Texts, train, weights_at
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,6 @@ class Dense:
     """A dense training whole, so that a later run with the same dense part can go on from it as if it were its own."""
 
     trained: Trained
-    epochs: tuple[Epoch, ...]
     run: str | None = None  # the run that trained it, where it was another
 
 
@@ -72,6 +74,7 @@ class Journal(Protocol):
     def share(self, seed: int, step: int | None, dense: Dense) -> None: ...
     def keep_rewind(self, seed: int, weights: Weights) -> None: ...
     def keep_round(self, seed: int, standing: Standing) -> None: ...
+    def bookmark(self, seed: int, number: int, copy: int = 0) -> Bookmark: ...
     def stop_asked(self) -> bool: ...
 
 
@@ -133,22 +136,16 @@ def train_dense(
     told = announce(lab, journal, seed, 0, whole, entries, ["dense"])
     dense, start = journal.recall(seed, step), Start(initial, {})
     if dense is not None:
-        for epoch in dense.epochs:
+        for epoch in dense.trained.epochs:
             told.epoch(epoch)
         told.trained("dense", dense.trained, shared=dense.run)
     else:
-        epochs: list[Epoch] = []
-
-        def on_epoch(epoch: Epoch) -> None:
-            epochs.append(epoch)
-            told.epoch(epoch)
-
-        plan, stop = lab.plan(seed), journal.stop_asked
-        arms = train({"dense": start}, plan, lab.module, texts, on_epoch, told.trained, stop, step or None)
-        found = arms["dense"]
+        plan, stop, bookmark = lab.plan(seed), journal.stop_asked, journal.bookmark(seed, 0)
+        group = {"dense": start}
+        found = train(group, plan, lab.module, texts, told.epoch, told.trained, stop, step or None, bookmark)["dense"]
         if isinstance(found, Diverged):
             return None
-        dense = Dense(found, tuple(epochs))
+        dense = Dense(found)
         journal.share(seed, step, dense)
     dense = _with_passed(lab, journal, texts, seed, dense, start, step)
     trained = dense.trained
@@ -170,7 +167,7 @@ def _with_passed(
     if not step or dense.trained.passed is not None:
         return dense
     plan = lab.plan(seed)
-    if step >= len(dense.epochs) * plan.steps_an_epoch(texts.train):
+    if step >= len(dense.trained.epochs) * plan.steps_an_epoch(texts.train):
         where = f"dense training of seed {seed} stopped early, before {lab.spec.schedule.rewind}"
         message = f"{where}; tickets are rewound to the weights that going on would have passed there"
         journal.tell("warning", seed=seed, round=0, message=message)
@@ -283,11 +280,13 @@ def train_arms(
     mask: Mask,
     entries: Mask,
     group: dict[str, Start],
-) -> dict[str, Trained | Diverged]:
+) -> dict[str, Outcome]:
     """Train and evaluate the arms of a round as one group; all of it is told."""
     told = announce(lab, journal, seed, number, mask, entries, list(group))
     told.parameters.update({arm: _parameters(start.module) for arm, start in group.items() if start.module})
-    return train(group, lab.plan(seed), lab.module, texts, told.epoch, told.trained, journal.stop_asked)
+    bookmark = journal.bookmark(seed, number)
+    plan, stop = lab.plan(seed), journal.stop_asked
+    return train(group, plan, lab.module, texts, told.epoch, told.trained, stop, None, bookmark)
 
 
 def prune(

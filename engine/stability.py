@@ -11,11 +11,14 @@ from typing import Protocol
 import torch
 
 from engine import lottery
+from engine.evaluation import evaluate_at
 from engine.lottery import Laboratory
 from engine.models import network
+from engine.optimisation import Start
+from engine.outcomes import Diverged, Trained
 from engine.pruning import mask as masks
 from engine.pruning.mask import Mask, Weights
-from engine.training import Diverged, Start, Texts, Trained, evaluate_at, train
+from engine.training import Texts, train
 
 COPIES = (1, 2)  # 0 is the run's own training
 Tickets = Callable[[int], tuple[Weights, Mask]]
@@ -68,7 +71,9 @@ def compare(
     ends: list[Trained] = []
     for copy in COPIES:
         teller, plan = replace(told, copy=copy), replace(lab.plan(seed), copy=copy)
-        found = train({arm: start}, plan, lab.module, texts, teller.epoch, teller.trained, journal.stop_asked)[arm]
+        stop, bookmark = journal.stop_asked, journal.bookmark(seed, number, copy)
+        group = {arm: start}
+        found = train(group, plan, lab.module, texts, teller.epoch, teller.trained, stop, None, bookmark)[arm]
         if not isinstance(found, Diverged):
             ends.append(found)
     alphas = steps(lab.spec.origin.points)

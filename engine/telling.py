@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.training import Diverged, Epoch, Trained
+from engine.outcomes import Diverged, Epoch, Outcome
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Teller:
             seconds=epoch.seconds,
         )
 
-    def trained(self, arm: str, trained: Trained | Diverged, shared: str | None = None) -> None:
+    def trained(self, arm: str, trained: Outcome, shared: str | None = None) -> None:
         own: dict[str, Any] = {"parameters": self.parameters[arm]} if arm in self.parameters else {}
         if shared is not None:
             own["shared"] = shared
@@ -47,7 +47,7 @@ class Teller:
             self.tell("warning", **self.where, message=message)
 
 
-def _numbers(trained: Trained | Diverged) -> dict[str, Any]:
+def _numbers(trained: Outcome) -> dict[str, Any]:
     if isinstance(trained, Diverged):
         return {"diverged": True, "seconds": trained.seconds}
     return {

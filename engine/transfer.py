@@ -14,11 +14,11 @@ from engine.data.alignment import Alignment
 from engine.errors import BadInput
 from engine.lottery import Journal, Laboratory, Rewind, Standing, Track, Turn
 from engine.models import network
+from engine.outcomes import Diverged
 from engine.pruning import mask as masks
 from engine.pruning.carry import carry
 from engine.pruning.mask import Mask, Weights
 from engine.randomness import derive
-from engine.training import Diverged
 
 ROUND = 1  # of the moved ticket, whichever round of its own run it comes from
 

@@ -19,8 +19,9 @@ HEAVY = ("torch", "torchtext", "transformers", "datasets", "sklearn", "scipy")
 # Who may import torch; a folder stands for all in it.
 TORCH = (
     "engine.lottery", "engine.training", "engine.data", "engine.models", "engine.pruning", "engine.record.checkpoint",
-    "engine.process.worker", "engine.process.journal", "engine.process.dense_round",
-    "engine.transfer", "engine.stability", "engine.telling",
+    "engine.process.worker", "engine.process.journal", "engine.process.dense_round", "engine.process.bookmark",
+    "engine.transfer", "engine.stability", "engine.telling", "engine.halfway", "engine.outcomes",
+    "engine.optimisation", "engine.evaluation",
 )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def part(texts: Texts, device: str | torch.device = "cpu") -> Part:
 def shuffled(part: Part, size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
     """One epoch: every text once, batches of similar length, texts and batches in an order `seed` alone decides.
 
-    Without the first `skip` batches, which must leave at least one.
+    Without the first `skip` batches.
     """
     random = np.random.Generator(np.random.PCG64(seed))
     order = random.permutation(len(part))
@@ -76,6 +76,8 @@ def by_length(part: Part, size: int) -> Iterator[Batch]:
 
 
 def _gather(part: Part, batches: list[np.ndarray]) -> Iterator[Batch]:
+    if not batches:
+        return
     device = part.tokens.device
     rows = torch.from_numpy(np.concatenate(batches)).to(device)
     last = len(part.tokens) - 1

@@ -105,6 +105,13 @@ def weights(module: nn.Module) -> Weights:
     return {name: weight.detach().to("cpu", copy=True) for name, weight in module.named_parameters()}
 
 
+@torch.no_grad()
+def load(module: nn.Module, found: Weights) -> None:
+    """Give the network these weights."""
+    for name, parameter in module.named_parameters():
+        parameter.copy_(found[name])
+
+
 @contextmanager
 def twice_differentiable(module: nn.Module) -> Iterator[None]:
     """Inside, the network computes by operations that have second derivatives, in 32 bits, in evaluation mode too.

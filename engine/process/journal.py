@@ -10,8 +10,10 @@ from typing import Any
 
 from engine import reference, stats
 from engine.errors import BadInput, Stopped
+from engine.halfway import Bookmark, Halfway
 from engine.lottery import Dense, Standing, Track
 from engine.process import dense_round
+from engine.process.bookmark import RunBookmark
 from engine.pruning.mask import Weights
 from engine.randomness import NUMBERS
 from engine.record import barriers, checkpoint, events, extensions, liveness, rundir, shared, summary, tickets
@@ -33,9 +35,10 @@ class RunJournal:
         self.began_on = next((e for e in before if e["event"] == "data_ready"), {})
         snapshot = summary.fold(None, before)
         self.linear = snapshot.references  # seed -> its event
-        lead = ("dense", "ticket")
-        self.diverged = {seed for (seed, _, arm), e in snapshot.trained.items() if arm in lead and e.get("diverged")}
+        self.ends = _ends(snapshot)
         self.pairs = set(snapshot.stability)  # (seed, arm): the copies that an earlier engine compared
+        self.warned = set(snapshot.warnings)  # by earlier engines; what they did is done again after a kill
+        self.rounds = {(e["seed"], e["round"]) for e in before if e["event"] == "round_finished"}
         self.log = events.EventLog(run)
         self.status = rundir.read_status(run)
         self.stop_asked = self._stop_asked(stop_asked)
@@ -43,6 +46,7 @@ class RunJournal:
         self.machine: dict[str, Any] = {}
         self.versions: dict[str, str] = {}
         self.fingerprint = ""  # of the data
+        self.bookmarks: dict[tuple[int, int], RunBookmark] = {}  # (seed, copy): those of the round at hand
         self.recalled: set[int] = set()  # seeds whose dense round an earlier run trained
         self.began = time.time()
         self.trainings_done = 0
@@ -57,7 +61,9 @@ class RunJournal:
         return stop_asked
 
     def tell(self, event: str, **fields: Any) -> None:
-        """Append one event and fold it into the status."""
+        """Append one event and fold it into the status. A warning that an earlier engine gave is not given again."""
+        if event == "warning" and fields["message"] in self.warned:
+            return
         self.log.append(event, durable=event in _DURABLE, **fields)
         print(_log_line(event, fields), flush=True)
         if event == "round_started":
@@ -72,6 +78,7 @@ class RunJournal:
             if fields["arm"] == "dense":
                 self._compare(fields["seed"], fields.get("test_accuracy"))
         elif event == "stability":
+            self._forget_bookmarks()
             self._update(best=stats.best(summary.show(self.run)["rounds"], self._spec.verdict.margin))
         elif event == "warning":
             self._update(warnings=self.status.get("warnings", 0) + 1)
@@ -149,21 +156,43 @@ class RunJournal:
 
     def ended(self, seed: int) -> bool:
         """Whether this seed has ended before its last round: its dense network or its ticket diverged."""
-        return seed in self.diverged
+        return seed in self.ends
 
     def standing(self, seed: int) -> Standing | None:
-        """Where an earlier engine left this seed; a damaged checkpoint is told and the seed begins again."""
+        """Where an earlier engine left this seed; a damaged checkpoint is told and the one before it counts."""
+
+        def tell(trouble: str) -> None:
+            self.tell("warning", seed=seed, message=f"seed {seed} goes on from the checkpoint before: {trouble}")
+
         try:
-            found = checkpoint.load_standing(self.run, seed)
+            found = checkpoint.load_standing(self.run, seed, tell)
         except checkpoint.Damaged as error:
             self.tell("warning", seed=seed, message=f"seed {seed} begins again: {error}")
             return None
         if found is None:
             return None
         number, tracks = found
+        if (seed, number) not in self.rounds:  # the engine before was killed between the checkpoint and its event
+            self._round_finished(seed, number)
         self.trainings_done += 1 + number * len(self._spec.arms)
         self._update(progress=self._progress())
         return Standing(number, {arm: Track(*track) for arm, track in tracks.items()})
+
+    def bookmark(self, seed: int, number: int, copy: int = 0) -> Bookmark:
+        """Where the networks of a round are kept while they train."""
+        self.bookmarks[seed, copy] = RunBookmark(self.run, seed, number, copy, self.tell, self.log.sync, self._taken_up)
+        return self.bookmarks[seed, copy]
+
+    def _taken_up(self, halfway: Halfway) -> None:
+        facts = halfway.facts
+        self.trainings_done += len(facts["done"])
+        share = len(facts["epochs"]) / facts["plan"]["epochs"]
+        self._update(arm=facts["arm"], epoch=len(facts["epochs"]), progress=self._progress(share))
+
+    def _forget_bookmarks(self) -> None:
+        for bookmark in self.bookmarks.values():
+            bookmark.drop()
+        self.bookmarks.clear()
 
     def compared(self, seed: int, arm: str) -> bool:
         """Whether an earlier engine compared the copies of this network; they then count as trained."""
@@ -227,13 +256,18 @@ class RunJournal:
         checkpoint.save_rewind(self.run, seed, weights)
 
     def keep_round(self, seed: int, standing: Standing) -> None:
-        """Mask, then the event, then the checkpoint: a kill in between redoes the round, to the same numbers."""
+        """Mask, checkpoint, and only then the events that say so: what a reader was told no kill takes back."""
         checkpoint.save_mask(self.run, seed, standing.number, standing.mask)
-        self.tell("round_finished", seed=seed, round=standing.number)
         tracks = {arm: (track.mask, track.trained) for arm, track in standing.tracks.items()}
+        self.log.sync()  # the numbers of the round, which nobody will train again once its checkpoint is there
         checkpoint.save_standing(self.run, seed, standing.number, tracks)
-        self.tell("checkpoint", seed=seed, round=standing.number)
+        self._round_finished(seed, standing.number)
+        self._forget_bookmarks()
         self._update(best=stats.best(summary.show(self.run)["rounds"], self._spec.verdict.margin))
+
+    def _round_finished(self, seed: int, number: int) -> None:
+        self.tell("checkpoint", seed=seed, round=number)
+        self.tell("round_finished", seed=seed, round=number)
 
     def finished(self) -> None:
         """Close with the verdict, computed from the events as every reader will see them.
@@ -294,6 +328,18 @@ class RunJournal:
     def _update(self, durable: bool = False, **fields: Any) -> None:
         self.status |= fields | {"updated": time.time()}
         rundir.write_status(self.run, self.status, durable=durable)
+
+
+def _ends(snapshot: summary.Snapshot) -> set[int]:
+    """The seeds that end before their last round: the dense network or the ticket diverged, and its round was done."""
+
+    def done(seed: int, number: int) -> bool:
+        arms = snapshot.rounds.get((seed, number), {}).get("arms") or []
+        return all((seed, number, arm) in snapshot.trained for arm in arms)
+
+    lead = ("dense", "ticket")
+    diverged = [key for key, event in snapshot.trained.items() if key[2] in lead and event.get("diverged")]
+    return {seed for seed, number, _ in diverged if done(seed, number)}
 
 
 def _log_line(event: str, fields: dict[str, Any]) -> str:

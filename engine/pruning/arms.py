@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from engine.models import network
+from engine.optimisation import Start
 from engine.pruning import mask as masks
 from engine.pruning.mask import Mask, Weights
-from engine.training import Start
 
 
 @dataclass(frozen=True)

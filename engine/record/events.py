@@ -62,13 +62,17 @@ class EventLog:
         self._lead = b""
         self.seq += 1
         if durable:
-            os.fsync(self._descriptor)
+            self.sync()
 
     def _cut(self, size: int) -> None:
         try:
             os.ftruncate(self._descriptor, size)
         except OSError:
             self._lead = b"\n"  # the torn part stays, so the next line begins a fresh one
+
+    def sync(self) -> None:
+        """Wait until a power cut cannot take back what was appended. Raises OSError."""
+        os.fsync(self._descriptor)
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -6,10 +6,10 @@ import torch
 from engine import catalog, lottery
 from engine.errors import Stopped
 from engine.models import network
+from engine.outcomes import Diverged
 from engine.pruning import mask as masks
 from engine.randomness import derive
 from engine.spec import compose
-from engine.training import Diverged
 from tests.checkpoints import small
 from tests.science.conftest import CLASSES, VOCABULARY, WORDS, Memory, by_magnitude, conducted, small_spec
 

@@ -10,8 +10,9 @@ from engine import spec as specs
 from engine.errors import BadInput
 from engine.lottery import experiment
 from engine.models import bert, network
+from engine.optimisation import Plan, Start
 from engine.pruning import mask as masks
-from engine.training import Plan, Start, train
+from engine.training import train
 from tests.checkpoints import small
 from tests.science.conftest import CLASSES, WORDS, Laboratory, Memory
 

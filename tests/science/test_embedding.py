@@ -10,7 +10,8 @@ import torch
 from engine.errors import BadInput
 from engine.models import cnn, embedding, network
 from engine.models.vectors import find
-from engine.training import Plan, Start, train
+from engine.optimisation import Plan, Start
+from engine.training import train
 from tests.science.conftest import CLASSES, WORDS
 
 SETTINGS = {"embedding_dim": 4, "filters": 3, "widths": (2,), "dropout": 0.0}

@@ -7,8 +7,9 @@ from torch.nn import functional as F
 
 from engine import spec as specs
 from engine.models import network, recurrent
+from engine.optimisation import Plan, Start
 from engine.pruning import mask as masks
-from engine.training import Plan, Start, train
+from engine.training import train
 from tests.science.conftest import CLASSES, WORD_VECTORS, WORDS
 
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}

@@ -9,9 +9,10 @@ from torch import nn
 from engine import catalog, lottery, steps
 from engine.errors import BadInput
 from engine.models import network
+from engine.optimisation import Plan, Running, Start, final_rate, learning_rate
 from engine.pruning import mask as masks
 from engine.randomness import derive
-from engine.training import Plan, Start, _Running, final_rate, learning_rate, train, weights_at
+from engine.training import train, weights_at
 from tests.science.conftest import CLASSES, WORDS, conducted, laboratory, small_spec
 
 PLAN = Plan(
@@ -53,7 +54,7 @@ def test_the_weights_kept_at_a_step_are_those_of_a_training_that_ended_there(mod
     again = weights_at(step, start, PLAN, module, texts)
     assert passed.keys() == again.keys() == start.weights.keys()
     assert all(torch.equal(passed[name], again[name]) for name in passed)
-    by_hand = _Running(start, PLAN, module, texts.train)
+    by_hand = Running(start, PLAN, module, texts.train)
     for epoch in range(1, 4):
         for _ in by_hand.epoch(epoch):
             if by_hand.step == step:
@@ -74,7 +75,7 @@ def test_keeping_a_step_changes_no_number(module, texts):
 def steps_seen(monkeypatch):
     """(texts of the batch by their tokens, learning rate, seed of the dropout) of every step of every training."""
     seen = []
-    real, real_reseed = _Running.__init__, _Running._reseed
+    real, real_reseed = Running.__init__, Running._reseed
 
     def begin(self, *rest):
         real(self, *rest)
@@ -89,8 +90,8 @@ def steps_seen(monkeypatch):
 
         self.module.forward = watched
 
-    monkeypatch.setattr(_Running, "__init__", begin)
-    assert real_reseed is _Running._reseed
+    monkeypatch.setattr(Running, "__init__", begin)
+    assert real_reseed is Running._reseed
     return seen
 
 

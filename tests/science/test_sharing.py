@@ -94,7 +94,7 @@ def test_a_shared_round_that_stopped_early_serves_a_rewind_point_behind_its_end(
     training = {"training.epochs": 20, "training.patience": 1}
     shared: dict[int, tuple[Dense, dict[int, Weights]]] = {}
     conducted(small_spec(**training), texts, Sharing(shared=shared))
-    assert len(shared[0][0].epochs) < 19
+    assert len(shared[0][0].trained.epochs) < 19
     spec = small_spec(**training, **{"schedule.rewind": "19ep"})
     alone = conducted(spec, texts)
     calls.clear()

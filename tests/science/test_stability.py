@@ -170,7 +170,7 @@ def test_a_copy_that_diverges_leaves_no_barrier_and_is_said(source, texts, monke
 
 
 def _diverging(real):
-    from engine.training import Diverged
+    from engine.outcomes import Diverged
 
     def train(group, plan, module, texts, on_epoch, on_trained, *rest):
         (arm,) = group

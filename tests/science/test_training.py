@@ -10,10 +10,13 @@ from torch import nn
 
 from engine.data.batches import by_length, part, shuffled
 from engine.errors import Stopped
+from engine.evaluation import evaluate
 from engine.models import network
+from engine.optimisation import Plan, Start, learning_rate
+from engine.outcomes import Diverged
 from engine.pruning import mask as masks
 from engine.randomness import derive
-from engine.training import Diverged, Plan, Start, evaluate, learning_rate, train
+from engine.training import train
 from tests.science.conftest import CLASSES, WORDS, by_magnitude, encoded, small_spec
 
 PLAN = Plan(
@@ -234,7 +237,7 @@ def test_batches_hold_texts_of_similar_length():
 def test_weight_decay_falls_on_matrices_alone():
     from torch import nn
 
-    from engine.training import _groups
+    from engine.optimisation import _groups
 
     decaying, others = _groups(list(nn.Linear(2, 2).parameters()), 0.1)
     assert [weight.dim() for weight in decaying["params"]] == [2] and decaying["weight_decay"] == 0.1
