@@ -76,7 +76,7 @@ class RunBookmark(Bookmark):
             at = {name: facts[name] for name in ("arm", "epoch", "step")}
             self.tell("checkpoint", **self.where, **at)
         now = monotonic()
-        self.next = now + max(self.interval, (now - began) / _SHARE)
+        self.next = now + (max(self.interval, (now - began) / _SHARE) if self.interval else 0)
 
     def drop(self) -> None:
         """The round is done: nobody will go on from here."""

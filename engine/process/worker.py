@@ -47,7 +47,9 @@ def main(arguments: list[str]) -> int:
     except liveness.LockHeld as error:
         print(error, file=sys.stderr)
         return FAILED
-    return work(run, stop)
+    code = work(run, stop)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who asks now asks too late: the code says how it ended
+    return code
 
 
 class _StopFlag:

@@ -32,6 +32,10 @@ def long_run() -> Path:
     return new_run(**{"training.epochs": 10_000})
 
 
+def read(run: Path) -> list[dict]:
+    return events.read(run / events.FILE).events
+
+
 def until(condition, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -250,15 +254,20 @@ def test_an_unexpected_error_is_a_state_a_cause_and_a_traceback_in_the_log(news,
     assert summary.show(run)["cause"] == status["cause"]
 
 
-def test_a_damaged_checkpoint_is_told_and_its_seed_begins_again(news):
+@pytest.mark.parametrize(
+    ("damaged", "words"),
+    [([""], "seed 0 goes on from the checkpoint before"), (["", ".before"], "seed 0 begins again")],
+)
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_counts(news, damaged, words):
     run = new_run(**{"schedule.rounds": 1})
     assert launch.start(run).wait() == 0
     before = numbers(run)
-    path = run / "checkpoints" / "seed-0.safetensors"
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    for ending in damaged:
+        path = run / "checkpoints" / f"seed-0.safetensors{ending}"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     rundir.write_status(run, rundir.read_status(run) | {"state": "stopped"})
     assert launch.start(run).wait() == 0
-    assert any("seed 0 begins again" in words for words in summary.show(run)["warnings"])
+    assert any(words in warning for warning in summary.show(run)["warnings"])
     assert numbers(run) == before
 
 
@@ -310,3 +319,60 @@ def test_an_engine_that_cannot_begin_is_a_failed_run_with_its_last_words(news, m
     with pytest.raises(launch.LaunchFailed):
         launch.start(run)
     assert rundir.state(run) == "failed"
+
+
+def test_stopped_inside_a_round_it_goes_on_inside_it_to_the_same_numbers(news, finished):
+    run = new_run()
+    told = lambda: [(e["seed"], e["round"], e["arm"]) for e in read(run) if e["event"] == "trained"]  # noqa: E731
+    stops = 0
+    while rundir.state(run) != "finished":
+        engine, before = launch.start(run), told()
+        until(lambda before=before, gone=engine.poll: len(told()) > len(before) + 1 or gone() is not None)
+        launch.ask_to_stop(run)
+        assert engine.wait(timeout=120) in (0, 130)
+        stops += 1
+    assert stops >= 2
+    kept = [e for e in read(run) if e["event"] == "checkpoint" and "step" in e]
+    assert kept, "a training was put down between two steps"
+    assert len(told()) == len(set(told())), "no network was trained twice"
+    assert numbers(run) == {key: found for key, found in numbers(finished).items() if key[0] == 0}
+    assert not list((run / "checkpoints").glob("*halfway*")), "of rounds that are done nothing halfway is kept"
+
+
+def test_killed_inside_a_round_it_loses_no_more_than_since_the_last_checkpoint(news, finished, monkeypatch):
+    monkeypatch.setenv("LTH_CHECKPOINT_MINUTES", "0")
+    run = new_run(seeds=3)
+    engine = launch.start(run)
+    until(lambda: any(e["event"] == "checkpoint" and e.get("epoch") == 2 and e["round"] == 1 for e in read(run)))
+    engine.kill()
+    engine.wait()
+    before = [e for e in read(run) if e["event"] == "checkpoint"][-1]
+    monkeypatch.delenv("LTH_CHECKPOINT_MINUTES")
+    assert launch.start(run).wait() == 0
+    resumed = [e["event"] for e in read(run)].index("run_resumed")
+    first = next(e for e in read(run)[resumed:] if e["event"] in ("epoch", "trained"))
+    assert (first["seed"], first["round"], first["arm"]) == (before["seed"], before["round"], before["arm"])
+    assert first.get("epoch", 2) == 2, "its first epoch was not trained again"
+    assert numbers(run) == numbers(finished)
+
+
+def test_a_seed_whose_ticket_diverged_has_ended_only_once_its_other_arms_are_trained(news):
+    from engine.process.journal import RunJournal
+
+    run = new_run()
+    log = events.EventLog(run)
+    shape = {"sparsity": 0.5, "total_sparsity": 0.5, "parameters": 9, "nonzero": 4, "layers": {}}
+    log.append("round_started", seed=0, round=1, arms=["ticket", "reinit"], **shape)
+    log.append("trained", seed=0, round=1, arm="ticket", diverged=True)
+    assert not RunJournal(run, lambda: False).ended(0)
+    log.append("trained", seed=0, round=1, arm="reinit", diverged=False)
+    log.close()
+    assert RunJournal(run, lambda: False).ended(0)
+
+
+@pytest.mark.parametrize("given", ["soon", "-1", "nan"])
+def test_an_interval_that_is_none_fails_the_run_in_one_sentence(news, monkeypatch, given):
+    monkeypatch.setenv("LTH_CHECKPOINT_MINUTES", given)
+    run = new_run()
+    assert launch.start(run).wait() == 2
+    assert rundir.read_status(run)["cause"].startswith(f"LTH_CHECKPOINT_MINUTES: '{given}' given; give a number")

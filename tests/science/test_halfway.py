@@ -87,7 +87,9 @@ def bits(outcomes: dict) -> dict:
     def plain(outcome):
         if isinstance(outcome, Diverged):
             return outcome.epoch
-        weights = [{n: w.numpy().tobytes() for n, w in (one or {}).items()} for one in (outcome.weights, outcome.passed)]
+        weights = [
+            {n: w.numpy().tobytes() for n, w in (one or {}).items()} for one in (outcome.weights, outcome.passed)
+        ]
         epochs = [replace(epoch, seconds=0) for epoch in outcome.epochs]
         return weights, outcome.best_epoch, outcome.valid, outcome.test, epochs
 
