@@ -8,7 +8,7 @@ from pathlib import Path
 from engine import places
 from engine.errors import BadInput
 from engine.process.doctor import folders, graphics, kept, locks, logout, processor, software
-from engine.process.doctor.finding import Finding, failure, ok
+from engine.process.doctor.finding import Finding, blamed, failure, ok
 
 Check = Callable[[], Iterable[Finding]]
 
@@ -26,8 +26,7 @@ def examine(more: Iterable[tuple[str, Check]] = ()) -> Iterator[Finding]:
         ("cache folder", _cache_folder),
         ("logout", lambda: [logout.now()]),
         *more,
-        ("settings", lambda: kept.environment(os.environ)),
-        ("settings", kept.cache_size),
+        ("settings", _settings),
         ("schedules", lambda: kept.own_schedules(places.schedules_root(), bool(os.environ.get("LTH_SCHEDULES")))),
         ("datasets", kept.datasets),
         ("runs", _runs),
@@ -42,8 +41,7 @@ def guarded(name: str, check: Check) -> list[Finding]:
     try:
         return list(check())
     except BadInput as error:
-        told, _, advice = str(error).partition("; ")
-        return [failure(name, told, f"{advice[:1].upper()}{advice[1:]}" or "See lth --help.")]
+        return [blamed(name, str(error))]
     except Exception as error:  # noqa: BLE001  who asks what is wrong must hear of everything else too
         why = (str(error).strip().splitlines() or [""])[0]
         told = f"this could not be found out: {type(error).__name__}{f': {why}' if why else ''}"
@@ -94,6 +92,17 @@ def _locks() -> list[Finding]:
         return []  # told of the folder already
     kind = locks.file_system(_text("/proc/mounts"), near.resolve())
     return [locks.finding(locks.attempt(near), kind)]
+
+
+def _settings() -> list[Finding]:
+    from engine.record import room
+
+    wrong = None
+    try:
+        room.cap()
+    except BadInput as error:
+        wrong = str(error)
+    return kept.environment(os.environ, wrong)
 
 
 def _runs() -> list[Finding]:

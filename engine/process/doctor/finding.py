@@ -31,6 +31,12 @@ def failure(name: str, told: str, advice: str) -> Finding:
     return Finding(name, "failure", told, advice)
 
 
+def blamed(name: str, sentence: str) -> Finding:
+    """The failure that a sentence of BadInput tells: `field: what was given; what would do.`"""
+    told, _, advice = sentence.partition("; ")
+    return failure(name, told, f"{advice[:1].upper()}{advice[1:]}" or "See lth --help.")
+
+
 def size(count: float) -> str:
     """Bytes as people say them: `812 MB`, `77.2 GB`."""
     return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.data.cards import bring
 from engine.errors import BadInput
-from engine.process.doctor.finding import Finding, failure, ok, size, warning
+from engine.process.doctor.finding import Finding, blamed, failure, ok, size, warning
 
 # Every variable that lth reads, and what it holds.
 _FOLDERS = ("LTH_RUNS", "LTH_DATA", "LTH_CACHE", "LTH_SCHEDULES")
@@ -17,10 +17,10 @@ _MUCH_TRASH = 1_000_000_000  # bytes
 _QUICK = 200_000_000  # bytes of a dataset that are read in a few seconds
 
 
-def environment(given: Mapping[str, str]) -> list[Finding]:
-    """The variables of lth's own that are set, and whether they can be meant so."""
+def environment(given: Mapping[str, str], wrong: str | None = None) -> list[Finding]:
+    """The variables of lth's own that are set, and if they can be meant so; `wrong`: what another part says of one."""
     name = "settings"
-    found = []
+    found = [blamed(name, wrong)] if wrong else []
     for variable in _FOLDERS:
         value = given.get(variable, "")
         if value and not Path(value).expanduser().is_absolute() and (variable, value.lower()) != ("LTH_CACHE", "off"):
@@ -36,14 +36,6 @@ def environment(given: Mapping[str, str]) -> list[Finding]:
             found.append(warning(name, f"{variable} is set, and nothing reads it", advice))
     names = [variable for variable in VARIABLES if given.get(variable)]
     return found or [ok(name, f"{', '.join(names)} set" if names else "none of lth's variables is set")]
-
-
-def cache_size() -> list[Finding]:
-    """Nothing, where LTH_CACHE_GB is a size. Raises BadInput."""
-    from engine.record import room
-
-    room.cap()
-    return []
 
 
 def own_schedules(folder: Path, asked_for: bool) -> list[Finding]:
