@@ -104,6 +104,8 @@ def test_the_strictest_cgroup_above_a_process_counts(tmp_path):
     (inner / "memory.current").write_text(f"{GIB}\n")
     (tmp_path / "outer" / "memory.max").write_text("max\n")
     assert processor.quota(tmp_path, "0::/outer/inner\n") == 1.5
+    (inner / "cpu.max").write_text("300000 100000\n")
+    assert processor.quota(tmp_path, "0::/outer/inner\n") == 1.5
     assert processor.limit(tmp_path, "0::/outer/inner\n") == (4 * GIB, GIB)
     assert processor.quota(tmp_path, "0::/\n") is None  # not of this process
 
@@ -334,8 +336,10 @@ def test_drop_ins_override_logind_conf_in_order_of_their_names(tmp_path):
     late = {"etc__systemd__logind.conf.d__20-b": "[Login]\nKillUserProcesses=yes\n"}
     early = {"usr__lib__systemd__logind.conf.d__10-a": "[Login]\nKillUserProcesses=no\n# KillUserProcesses=no\n"}
     assert logind(tmp_path, **late, **early)["KillUserProcesses"] == "yes"
-    masked = {"etc__systemd__logind.conf.d__10-a": "[Other]\nKillUserProcesses=maybe\n"}
-    assert logind(tmp_path, **masked)["KillUserProcesses"] == "yes"
+    masked = {"usr__lib__systemd__logind.conf.d__20-b": "[Login]\nKillUserProcesses=no\n"}
+    assert logind(tmp_path, **masked)["KillUserProcesses"] == "yes"  # of one name the one in /etc
+    other = {"etc__systemd__logind.conf.d__30-c": "[Other]\nKillUserProcesses=no\n"}
+    assert logind(tmp_path, **other)["KillUserProcesses"] == "yes"
     assert logout.settings(tmp_path / "none") == {}
 
 

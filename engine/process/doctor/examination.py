@@ -88,7 +88,7 @@ def _runs_folder() -> list[Finding]:
 
 def _locks() -> list[Finding]:
     near = folders.nearest(places.runs_root())
-    if not os.path.isdir(near):
+    if folders.look(near).trouble:
         return []  # told of the folder already
     kind = locks.file_system(_text("/proc/mounts"), near.resolve())
     return [locks.finding(locks.attempt(near), kind)]
