@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from engine.errors import BadInput
 from lth_tui import output
-from lth_tui.commands import act, ask, cache, compare, data, look, menu, pretrain, start
+from lth_tui.commands import act, ask, cache, compare, data, doctor, look, menu, pretrain, start
 from lth_tui.commands import sweep as sweeping
 
 _UsageError: Any = typer.BadParameter.__base__  # what the parser raises; typer does not name it itself
@@ -76,7 +76,9 @@ app.add_typer(schedules, name="schedules")
 app.command()(menu.arms)
 app.add_typer(datasets, name="data")
 app.add_typer(dense, name="cache")
-for command in (look.ls, look.show, look.watch, look.logs, compare.compare, act.stop, act.rm, act.reindex):
+for command in (
+    look.ls, look.show, look.watch, look.logs, compare.compare, act.stop, act.rm, act.reindex, doctor.doctor,
+):  # fmt: skip
     app.command()(command)
 
 
