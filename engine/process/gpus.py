@@ -18,7 +18,7 @@ class Gpu:
 
 
 def every() -> list[Gpu]:
-    """The GPUs that this process may use (`CUDA_VISIBLE_DEVICES`), in that order; none without a driver. Never raises."""
+    """The GPUs that this process may use (`CUDA_VISIBLE_DEVICES`), in that order; none without a driver."""
     import pynvml as nvml
 
     try:
