@@ -94,9 +94,11 @@ def shown(told: dict[str, Any]) -> RenderableType:
     if waits:
         made = tables.table("#", "waits", "since", "for", right=("#",))
         now = time.time()
+        made.columns[1].no_wrap = True
         for one in waits:
             since = "–" if one["since"] is None else f"{tables.age(one['since'], now)} ago"
-            made.add_row(str(one["place"]), plain.line(one["id"]), since, tables.text(one["why"], tables.QUIET))
+            why = "" if told["paused"] and one["why"].endswith(f"({told['why']})") else one["why"]
+            made.add_row(str(one["place"]), plain.line(one["id"]), since, tables.text(why, tables.QUIET))
         parts.append(made)
     else:
         parts.append(Text("Nobody waits.", tables.QUIET))

@@ -47,10 +47,8 @@ def _ask_to_withdraw(app: "LthApp", run: Path) -> None:
     def withdraw() -> None:
         left = queue.withdraw(run)
         history.fold(run.parent, run)
-        words = (
-            f"It waits no more; `lth resume {run.name[-4:]}` goes on." if left else "Its engine was a moment faster."
-        )
-        app.call_from_thread(app.say, words)
+        again = f"`lth resume {run.name[-4:]}` puts it back"
+        app.call_from_thread(app.say, f"It waits no more; {again}." if left else "Its engine was a moment faster.")
         app.call_from_thread(app.look, True)
 
     def answered(confirmed: bool | None) -> None:

@@ -76,7 +76,7 @@ def estimate(runs: Path, spec: "RunSpec") -> Estimated:
 
 
 def launch_run(runs: Path, spec: "RunSpec", chosen: Choice, tell: Callable[[str], object]) -> Launched | Refused:
-    """Make sure of the data, make the run directory, start its engine if it is its turn; `tell` is told in words what it is at."""
+    """Make sure of the data, make the run directory, have it worked on in its turn; `tell` is told what it is at."""
     try:
         placing.slots()  # BadInput before there is a run
         run = launch.new_run(runs, spec, lambda text: tell(f"{text}, a few seconds the first time"))
