@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from engine.errors import BadInput
 from lth_tui import output
 from lth_tui.commands import act, ask, cache, compare, data, doctor, look, menu, pretrain, start
+from lth_tui.commands import queue as queuing
 from lth_tui.commands import sweep as sweeping
 
 _UsageError: Any = typer.BadParameter.__base__  # what the parser raises; typer does not name it itself
@@ -58,6 +59,11 @@ datasets.command("import")(data.data_import)
 datasets.command("fetch")(data.data_fetch)
 datasets.command("ls")(data.data_ls)
 datasets.command("show")(data.data_show)
+queue = typer.Typer(cls=_Group, rich_markup_mode=None)
+queue.callback(invoke_without_command=True)(queuing.see)
+queue.command("move")(queuing.move)
+queue.command("pause")(queuing.pause)
+queue.command("go")(queuing.go)
 dense = typer.Typer(cls=_Group, help="Dense rounds that runs share.", no_args_is_help=True, rich_markup_mode=None)
 dense.command("ls")(cache.cache_ls)
 dense.command("clear")(cache.cache_clear)
@@ -76,6 +82,7 @@ app.add_typer(schedules, name="schedules")
 app.command()(menu.arms)
 app.add_typer(datasets, name="data")
 app.add_typer(dense, name="cache")
+app.add_typer(queue, name="queue")
 for command in (
     look.ls, look.show, look.watch, look.logs, compare.compare, act.stop, act.rm, act.reindex, doctor.doctor,
 ):  # fmt: skip

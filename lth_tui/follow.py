@@ -12,15 +12,17 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from engine.process import launch
-from engine.record import events, extensions, rundir, summary
-from lth_tui import plain
+from engine.errors import BadInput
+from engine.process import launch, queue
+from engine.record import events, extensions, rundir, summary, waiting
+from lth_tui import plain, queue_view
 from lth_tui.screens.words import number
 from lth_tui.tables import QUIET, duration, percent
 
 _TICK = 0.25
 _QUIET_TICK = 1.0  # where no terminal redraws
-_TAKEN_UP = 2.0  # seconds a queued run may wait for its engine's lock
+_TAKEN_UP = 2.0  # seconds a run that is queued and in no queue may wait for its engine's lock
+_QUEUE_TICK = 1.0  # seconds between two looks at a whole queue
 
 
 class _TimeLeft(ProgressColumn):
@@ -52,7 +54,8 @@ def counted_interrupts(*also: signal.Signals) -> Iterator[Callable[[], int]]:
 def follow(run: Path, console: Console, interrupts: Callable[[], int] = lambda: 0, place: str | None = None) -> str:
     """Show a run's progress until no engine works on it; returns its state then.
 
-    The first of the `interrupts` asks the engine to stop, the second leaves it to that. Each trained network and each
+    The first of the `interrupts` asks the engine to stop, the second leaves it to that; a run that still waits for its
+    turn is taken out of the queue. Each trained network and each
     warning is a line, unless the run is one of several: its `place` among them is given and stands before its progress.
     """
     asked = said = False
@@ -63,6 +66,8 @@ def follow(run: Path, console: Console, interrupts: Callable[[], int] = lambda: 
             if ended():
                 return rundir.state(run)
             if pressed := interrupts():
+                if waiting.of(run) is not None and queue.withdraw(run):
+                    return rundir.state(run)
                 asked = asked or launch.ask_to_stop(run)
                 if pressed > 1:  # perhaps both since the last look
                     return rundir.state(run)
@@ -74,13 +79,13 @@ def follow(run: Path, console: Console, interrupts: Callable[[], int] = lambda: 
 
 
 def over(run: Path) -> Callable[[], bool]:
-    """Tells whether no engine works on a run any more. One that is queued has so much time to be taken up."""
+    """Tells whether no engine works on a run any more, and none will. One that waits in a queue is not over."""
     began = time.monotonic()
 
     def ended() -> bool:
         state = rundir.state(run)
         if state == "queued":
-            return rundir.holder(run) is None and time.monotonic() - began > _TAKEN_UP
+            return waiting.of(run) is None and rundir.holder(run) is None and time.monotonic() - began > _TAKEN_UP
         return state not in rundir.ACTIVE and rundir.holder(run) is None  # said, and gone
 
     return ended
@@ -103,6 +108,7 @@ def _display(run: Path, console: Console, place: str | None) -> Iterator[Callabl
     spec = extensions.spec(run)
     seeds, rounds = summary.seeds_of(spec), summary.rounds_of(spec) or 0
     told = _Told(console) if place is None else None
+    turn = _Turn(run, console)
     before = "" if place is None else f"{place} · "
     with progress:
         task = progress.add_task(f"{before}starting the engine", total=1.0)
@@ -115,11 +121,35 @@ def _display(run: Path, console: Console, place: str | None) -> Iterator[Callabl
             progress.update(
                 task,
                 completed=done.get("fraction") or 0.0,
-                description=before + doing(status, seeds, rounds),
+                description=before + (turn.words(status) or doing(status, seeds, rounds)),
                 left=done.get("seconds_left"),
             )
 
         yield update
+
+
+class _Turn:
+    """What a run that waits waits for, looked at now and then; and sees to it that somebody will start it."""
+
+    def __init__(self, run: Path, console: Console):
+        self.run, self.console = run, console
+        self.said, self.next = "", 0.0
+
+    def words(self, status: dict[str, Any]) -> str:
+        """Empty where it does not wait. Without a terminal that redraws, what has changed is a line."""
+        if waiting.of(self.run, status) is None:
+            return ""
+        if time.monotonic() >= self.next:
+            try:
+                queue.tend(self.run.parent)
+                words = queue_view.before(self.run)
+            except BadInput as error:
+                words = f"waiting; {plain.line(error)}"
+            self.next = time.monotonic() + _QUEUE_TICK
+            if words != self.said and not self.console.is_terminal:
+                self.console.print(Text(f"{words[:1].upper()}{words[1:]}", style=QUIET))
+            self.said = words
+        return self.said
 
 
 class _Told:

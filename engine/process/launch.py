@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,13 +103,20 @@ def checkpoint(
     return checkpoints.resolve(str(folder), False, progress)
 
 
-def spawn(run: Path) -> subprocess.Popen:
-    """Start the engine of a run, detached, with its output in the run's engine.log."""
-    return detached(["engine.process.worker", str(run)], run, "/")
+def spawn(
+    run: Path, options: Sequence[str] = (), environment: Mapping[str, str | None] | None = None
+) -> subprocess.Popen:
+    """Start the engine of a run, detached, with its output in the run's engine.log; options are the worker's."""
+    return detached(["engine.process.worker", *options, str(run)], run, "/", environment)
 
 
-def detached(module: list[str], folder: Path, cwd: str | Path) -> subprocess.Popen:
-    """Start a module with its arguments: a session of its own, stdin from /dev/null, output to folder/engine.log."""
+def detached(
+    module: list[str], folder: Path, cwd: str | Path, environment: Mapping[str, str | None] | None = None
+) -> subprocess.Popen:
+    """Start a module with its arguments: a session of its own, stdin from /dev/null, output to folder/engine.log.
+
+    It inherits our environment, save the variables of `environment`, which are these, or not set where that is None.
+    """
     log = os.open(folder / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return subprocess.Popen(
@@ -120,29 +127,36 @@ def detached(module: list[str], folder: Path, cwd: str | Path) -> subprocess.Pop
             stderr=log,
             start_new_session=True,
             cwd=cwd,
-            env=_environment(),
+            env={name: value for name, value in {**_environment(), **(environment or {})}.items() if value is not None},
         )
     finally:
         os.close(log)
 
 
-def _environment() -> dict[str, str]:
-    """What the engine inherits: our environment, and a path on which it finds the same packages from any folder."""
-    here = Path(__file__).resolve().parents[2]
-    given = [str(Path(path).absolute()) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    paths = given if here.name in ("site-packages", "dist-packages") else [str(here), *given]
-    moved = {
+def own_environment() -> dict[str, str]:
+    """Those of our own variables that are set, with places that hold from any folder."""
+    own = {
         name: str(Path(os.environ[name]).expanduser().absolute())
         for name in ("LTH_RUNS", "LTH_DATA")
         if os.environ.get(name)
     }
     if os.environ.get("LTH_CACHE"):
-        moved["LTH_CACHE"] = str(cache_root() or "off")
+        own["LTH_CACHE"] = str(cache_root() or "off")
+    if os.environ.get("LTH_CACHE_GB"):
+        own["LTH_CACHE_GB"] = os.environ["LTH_CACHE_GB"]
+    return own
+
+
+def _environment() -> dict[str, str | None]:
+    """What the engine inherits: our environment, and a path on which it finds the same packages from any folder."""
+    here = Path(__file__).resolve().parents[2]
+    given = [str(Path(path).absolute()) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    paths = given if here.name in ("site-packages", "dist-packages") else [str(here), *given]
     return {
         # Threads that wait by spinning made a step 27 times slower on two cores that two other processes also used.
         "OMP_WAIT_POLICY": "PASSIVE",
         **os.environ,
-        **moved,
+        **own_environment(),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONUNBUFFERED": "1",
     }
@@ -173,8 +187,10 @@ def start(run: Path, begin: Callable[[Path], subprocess.Popen] | None = None) ->
         engine.wait()
     words = last_line(run) or "the engine ended before it began"
     status = rundir.read_status(run)
-    if status.get("state") == "queued":
-        rundir.write_status(run, status | {"state": "failed", "cause": words}, durable=True)
+    # One that left in peace found another engine at work, or the run taken out of the queue.
+    if status.get("state") == "queued" and engine.returncode and liveness.holder(run) is None:
+        kept = {key: value for key, value in status.items() if key != "waiting"}
+        rundir.write_status(run, kept | {"state": "failed", "cause": words}, durable=True)
     raise LaunchFailed(words)
 
 

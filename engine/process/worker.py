@@ -1,9 +1,12 @@
 """The engine process: `python -m engine.process.worker RUN_DIR` runs the spec of a run directory to its end.
 
+Started from the queue it is told so (`--queued`), and the UUID of the GPU it gets (`--gpu`).
+
 It always has a session of its own, so that a closed terminal cannot reach it, and it takes the run's lock before it
 imports anything heavy: that lock, held, is what "alive" means.
 """
 
+import argparse
 import errno
 import os
 import signal
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Stopped
-from engine.process import launch
+from engine.process import launch, queue
 from engine.record import liveness, rundir
 
 if TYPE_CHECKING:
@@ -32,10 +35,12 @@ DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
 
 def main(arguments: list[str]) -> int:
     """Run one run directory. Called from a terminal it starts itself in a session of its own, and waits."""
-    if len(arguments) != 1:
-        print("usage: python -m engine.process.worker RUN_DIR", file=sys.stderr)
-        return BAD_INPUT
-    run = Path(arguments[0]).resolve()
+    parser = argparse.ArgumentParser(prog="python -m engine.process.worker", usage="%(prog)s RUN_DIR")
+    parser.add_argument("--queued", action="store_true")
+    parser.add_argument("--gpu")
+    parser.add_argument("run", type=Path)
+    told = parser.parse_args(arguments)
+    run = told.run.resolve()
     if not (run / "spec.json").is_file():
         print(f"RUN_DIR: {run} holds no spec.json; name a run directory, say runs/<id>.", file=sys.stderr)
         return BAD_INPUT
@@ -45,11 +50,29 @@ def main(arguments: list[str]) -> int:
     try:
         liveness.hold(run)
     except liveness.LockHeld as error:
+        if told.queued:  # by a dispatcher that did not live to see that the run was taken up
+            return DONE
         print(error, file=sys.stderr)
         return FAILED
-    code = work(run, stop)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who asks now asks too late: the code says how it ended
-    return code
+    if told.queued and rundir.read_status(run)["state"] != "queued":
+        return DONE
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if told.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = told.gpu
+    try:
+        return work(run, stop, told.gpu)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who asks now asks too late: the code says how it ended
+        _wake(run.parent, visible)
+
+
+def _wake(runs: Path, visible: str | None) -> None:
+    """A slot is free: have a dispatcher start who waits, with all GPUs that we could have been given. Never raises."""
+    with suppress(Exception):
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        if visible is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = visible
+        queue.tend(runs)
 
 
 class _StopFlag:
@@ -65,11 +88,14 @@ class _StopFlag:
         self.asked = True
 
 
-def work(run: Path, stop: _StopFlag) -> int:
-    """The run from its lock to its last event; whatever goes wrong ends as a state and a cause in words."""
+def work(run: Path, stop: _StopFlag, gpu: str | None = None) -> int:
+    """The run from its lock to its last event; whatever goes wrong ends as a state and a cause in words.
+
+    `gpu` is the only GPU that this process sees, if it was given one.
+    """
     try:
         rundir.sweep(run)
-        rundir.write_status(run, _started(rundir.read_status(run)), durable=True)
+        rundir.write_status(run, _started(rundir.read_status(run), gpu), durable=True)
         from engine.process.journal import RunJournal
 
         journal = RunJournal(run, lambda: stop.asked)
@@ -81,7 +107,7 @@ def work(run: Path, stop: _StopFlag) -> int:
             rundir.write_status(run, status, durable=True)
         return FAILED
     try:
-        _experiment(run, journal)
+        _experiment(run, journal, gpu is not None)
     except Stopped:
         journal.stopped()
         return STOPPED
@@ -96,13 +122,16 @@ def work(run: Path, stop: _StopFlag) -> int:
     return DONE
 
 
-def _started(status: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in status.items() if key not in ("cause", "finished")}
-    return kept | {"state": "running", "process": liveness.identity()}
+def _started(status: dict[str, Any], gpu: str | None) -> dict[str, Any]:
+    kept = {key: value for key, value in status.items() if key not in ("cause", "finished", "waiting", "gpu")}
+    return kept | {"state": "running", "process": liveness.identity()} | ({"gpu": gpu} if gpu else {})
 
 
-def _experiment(run: Path, journal: "RunJournal") -> None:
-    """Read the spec, prepare the data, hand both to the experiment, and close with the verdict."""
+def _experiment(run: Path, journal: "RunJournal", placed: bool) -> None:
+    """Read the spec, prepare the data, hand both to the experiment, and close with the verdict.
+
+    `placed`: the only GPU that is seen is the one meant, whatever number it had elsewhere.
+    """
     import torch
 
     from engine import lottery, reference, training
@@ -114,7 +143,8 @@ def _experiment(run: Path, journal: "RunJournal") -> None:
 
     spec = specs.of_run(run)
     # A resumed run goes on as it began, whatever this machine now offers: both change the last bits of its numbers.
-    device = _device(journal.began_with.get("device") or spec.device)
+    wanted = journal.began_with.get("device") or spec.device
+    device = _device("cuda" if placed and wanted.startswith("cuda") else wanted)
     threads = spec.threads or journal.began_with.get("threads") or _cores()
     torch.set_num_threads(threads)
     journal.started(spec, **_machine(device, threads))

@@ -2,7 +2,8 @@
 
 `status.json` is written by the engine and read by everyone. Its keys, all but `state` optional:
 state, seed, round, arm, epoch, epochs; best and progress (flat objects); sentence (the verdict in words), cause (of a
-failure, in words); process (`identity()` of the engine); started, updated, finished (seconds since 1970).
+failure, in words); process (`identity()` of the engine); gpu (the UUID of the one it was given); waiting (of a queued
+run: see `waiting`); started, updated, finished (seconds since 1970).
 """
 
 import os
@@ -35,8 +36,8 @@ _ABANDONED = 60.0  # seconds; no writer takes so long
 _LARGEST = 1 << 20  # bytes; no honest status, spec or note comes near
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("seed", "round", "epoch", "epochs"), (int,)),
-    **dict.fromkeys(("arm", "sentence", "cause"), (str,)),
-    **dict.fromkeys(("best", "progress", "process"), (dict,)),
+    **dict.fromkeys(("arm", "sentence", "cause", "gpu"), (str,)),
+    **dict.fromkeys(("best", "progress", "process", "waiting"), (dict,)),
     **dict.fromkeys(("started", "updated", "finished"), (int, float)),
 }
 

@@ -12,14 +12,17 @@ def stop(
     run: output.Run,
     now: Annotated[bool, typer.Option("--now", help="Kill the engine instead of asking; the round is lost.")] = False,
 ) -> None:
-    """Ask a run's engine to stop; what is finished stays."""
+    """Ask a run's engine to stop; what is finished stays. A run that waits is taken out of the queue."""
     import time
 
-    from engine.process import launch
-    from engine.record import rundir
+    from engine.process import launch, queue
+    from engine.record import rundir, waiting
     from lth_tui import tables
 
     found = output.find(run)
+    if waiting.of(found) is not None and queue.withdraw(found):
+        output.fold(found)
+        return output.say(f"{found.name} waits no more. Go on with: lth resume {found.name}")
     state = rundir.state(found)
     if state == "queued":
         raise BadInput(
@@ -38,7 +41,9 @@ def stop(
         output.say(f"{found.name} has not stopped within 30 s; `lth stop --now {found.name}` kills it.", "yellow")
         raise typer.Exit(output.FAILED)
     state = rundir.state(found)
-    output.say(f"{found.name} is {state}." + ("" if state == "finished" else f" Go on with: lth resume {found.name}"))
+    return output.say(
+        f"{found.name} is {state}." + ("" if state == "finished" else f" Go on with: lth resume {found.name}")
+    )
 
 
 def rm(
@@ -47,6 +52,7 @@ def rm(
 ) -> None:
     """Remove a run; --undo brings it back."""
     from engine.places import runs_root
+    from engine.process import queue
     from engine.record import rundir
 
     if undo:
@@ -54,7 +60,7 @@ def rm(
         output.fold(found)
         return output.say(f"{found.name} is back.")
     found = output.find(run)
-    rundir.trash(found)
+    queue.remove(found)
     output.fold(found)
     return output.say(f"{found.name} is removed. Bring it back with: lth rm --undo {found.name}")
 

@@ -8,7 +8,7 @@ from lth_tui import output
 from lth_tui.commands import start
 
 Round = Annotated[int, typer.Option("--round", metavar="K", help="The round of the ticket, from the table of the run.")]
-Detach = Annotated[bool, typer.Option("--detach", help="Return once the engine works.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Return once it works or waits.")]
 
 
 def transfer(

@@ -21,6 +21,11 @@ def ls(
     found, notice = history.refresh(runs_root())
     if notice:
         output.say(notice, "yellow")
+    if any(one["state"] == "queued" for one in found):
+        from engine.process import queue
+
+        if why := queue.paused(runs_root()):
+            output.say(f"The queue is paused: {why}", "yellow")
     found = found[: limit or None]
     if json:
         return output.out(found)
@@ -53,11 +58,13 @@ def watch(run: output.Run, json: output.Json = False) -> None:
 
     Ctrl-C ends the following, not the run. With --json, its events as they come.
     """
+    from engine.process import queue
     from engine.record import summary
     from lth_tui import one_run, tables
     from lth_tui.follow import follow, over
 
     found = output.find(run)
+    queue.tend(found.parent)
     state = "running"
     try:
         if json:

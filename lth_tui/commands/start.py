@@ -55,10 +55,13 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting of the spec; listed below.")
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once the engine works.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it works or waits.")] = False,
     json: output.Json = False,
 ) -> None:
-    """Launch a run. The engine is always detached; Ctrl-C asks it to stop, a lost terminal leaves it running."""
+    """Launch a run. The engine is always detached; Ctrl-C asks it to stop, a lost terminal leaves it running.
+
+    Where every slot of this machine is taken it waits its turn: see `lth queue`.
+    """
     from engine import spec as specs
 
     settings: dict[str, Any] = dict(specs.parse_settings(set_ or []))
@@ -70,7 +73,7 @@ def run(
 
 def resume(
     run: output.Run,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once the engine works.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it works or waits.")] = False,
     json: output.Json = False,
 ) -> None:
     """Go on with a run that stopped, failed or lost its engine.
@@ -78,7 +81,7 @@ def resume(
     It goes on from its last finished round, to the numbers that an uninterrupted run gives.
     """
     from engine import spec as specs
-    from engine.record import rundir
+    from engine.record import rundir, waiting
 
     found = output.find(run)
     state = rundir.state(found)
@@ -87,6 +90,8 @@ def resume(
     if state in rundir.ACTIVE:
         raise BadInput(f"run: {found.name} is {state}; follow it with `lth watch {found.name}`.")
     specs.of_run(found)
+    if (one := waiting.of(found)) is not None and not one.ours:
+        output.say(f"It waited for {one.host}; it is this machine's now.", "yellow")
     raise typer.Exit(_start(found, detach, json))
 
 
@@ -94,7 +99,7 @@ def extend(
     run: output.Run,
     seeds: Annotated[int | None, typer.Option(help="Replicates in all, those that are done among them.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Pruning rounds in all, those that are done among them.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once the engine works.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once it works or waits.")] = False,
     json: output.Json = False,
 ) -> None:
     """Add seeds or rounds to a finished run. Nothing that is done is done again.
@@ -123,9 +128,11 @@ def launch(
     from engine import spec as specs
     from engine.data import store
     from engine.places import runs_root
+    from engine.process import placing
     from engine.process.launch import new_run
     from lth_tui import tables
 
+    placing.slots()  # BadInput before there is a run
     cost = _cost(spec, spec.trainings)  # before there is a run that measured nothing yet
     try:
         with tables.words().status("Preparing", spinner="line") as status:
@@ -154,22 +161,28 @@ def _cost(spec: Any, trainings: int, noun: str = "training") -> str:
 
 
 def _start(made: Path, detach: bool, json: bool) -> int:
-    """Start the engine of a run and follow it to its end, or let it go. Ctrl-C at any moment asks it to stop."""
-    from engine.process import launch
+    """Have a run worked on in its turn and follow it to its end, or let it go. Ctrl-C at any moment ends it cleanly."""
+    from engine.process import launch, queue
+    from engine.record import waiting
     from lth_tui import tables
     from lth_tui.follow import counted_interrupts, follow
+    from lth_tui.queue_view import before
 
     with counted_interrupts() as interrupts:
         try:
-            launch.start(made)
+            queue.launch_in_turn(made)
         except launch.LaunchFailed as error:
             output.say(f"{made.name} did not start: {error}", "red")
             return output.FAILED
         finally:
             output.fold(made)
         if detach and not interrupts():
-            output.out({"id": made.name} if json else made.name)
-            output.say(f"The engine works on its own now. Follow it: lth watch {made.name}")
+            waits = waiting.of(made) is not None
+            output.out({"id": made.name, "state": "queued" if waits else "running"} if json else made.name)
+            if waits:
+                output.say(f"It is {before(made)}. Look with: lth queue")
+            else:
+                output.say(f"The engine works on its own now. Follow it: lth watch {made.name}")
             return output.DONE
         output.say(made.name, bold=True)
         state = follow(made, tables.words(), interrupts)
@@ -178,7 +191,7 @@ def _start(made: Path, detach: bool, json: bool) -> int:
 
 def _ended(made: Path, state: str, json: bool) -> int:
     """Show what a run that we followed came to."""
-    from engine.record import rundir, summary
+    from engine.record import events, rundir, summary
     from lth_tui import one_run, tables
 
     output.fold(made)
@@ -193,6 +206,9 @@ def _ended(made: Path, state: str, json: bool) -> int:
     if state == "failed":
         output.say(f"The run failed: {str(shown['cause']).rstrip('.')}.", "red")
         return output.BAD_INPUT if rundir.read_status(made).get("bad_input") else output.FAILED
+    if state == "stopped" and not (made / events.FILE).exists():
+        output.say(f"The run waits no more. Go on with: lth resume {made.name}", "yellow")
+        return output.INTERRUPTED
     still = "is still stopping" if state in rundir.ACTIVE else f"is {state}"
     output.say(f"The run {still}; its finished rounds are kept. Go on with: lth resume {made.name}", "yellow")
     return output.FAILED if state == "orphaned" else output.INTERRUPTED

@@ -188,7 +188,7 @@ def _work(found: "Sweep", json: bool) -> int:
     from engine import ranking
     from engine.places import runs_root
     from engine.process import sweeps
-    from lth_tui import queue
+    from lth_tui import one_by_one
     from lth_tui import sweep as words
 
     sweeps.hold(runs_root(), found.file)
@@ -202,7 +202,7 @@ def _work(found: "Sweep", json: bool) -> int:
         output.say(f"Nothing was started. Go on with: {_command(found.file)}")
         return output.INTERRUPTED
     told = [words.chosen(cell.chosen, found.axes) for cell in found.cells]
-    interrupted = queue.work_through(list(zip(runs, told, strict=True)))
+    interrupted = one_by_one.work_through(list(zip(runs, told, strict=True)))
     ranked = ranking.ranked(runs_root(), found)
     if json or not interrupted:
         _print(ranked, json)

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.process import launch
-from engine.record import history, rundir
+from engine.process import launch, queue
+from engine.record import history, rundir, waiting
 from lth_tui.screens.confirm import ConfirmScreen
 
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 def ask_to_stop(app: "LthApp", run: Path, state: str) -> None:
     """Ask, with one more key, whether a run shall end; a run that was asked already can be ended at once."""
+    if state == "queued" and waiting.of(run) is not None:
+        _ask_to_withdraw(app, run)
+        return
     if state not in rundir.ACTIVE:
         app.say(f"This run is {state}: there is no engine to stop.")
         return
@@ -36,3 +39,21 @@ def ask_to_stop(app: "LthApp", run: Path, state: str) -> None:
             app.run_worker(stop, thread=True, group="stop", exit_on_error=False)
 
     app.push_screen(ConfirmScreen(question, about, yes), answered)
+
+
+def _ask_to_withdraw(app: "LthApp", run: Path) -> None:
+    """Ask whether a run that waits shall wait no more."""
+
+    def withdraw() -> None:
+        left = queue.withdraw(run)
+        history.fold(run.parent, run)
+        again = f"`lth resume {run.name[-4:]}` puts it back"
+        app.call_from_thread(app.say, f"It waits no more; {again}." if left else "Its engine was a moment faster.")
+        app.call_from_thread(app.look, True)
+
+    def answered(confirmed: bool | None) -> None:
+        if confirmed:
+            app.run_worker(withdraw, thread=True, group="stop", exit_on_error=False)
+
+    about = f"{run.name} waits its turn; `lth resume {run.name[-4:]}` puts it into the queue again."
+    app.push_screen(ConfirmScreen("Take it out of the queue?", about, "take it out"), answered)

@@ -15,6 +15,7 @@ from textual.widgets import Button, Footer, Input, Static
 from engine import catalog
 from engine.data.cards import bring
 from engine.errors import BadInput
+from engine.record import rundir
 from lth_tui import plain
 from lth_tui.screens import choice as choices
 from lth_tui.screens import launching, menu, words
@@ -317,10 +318,12 @@ class LaunchScreen(Screen[None]):
     @on(launching.Launched)
     def _launched(self, message: launching.Launched) -> None:
         self.at_work = ""
-        self.app.engines.append(message.engine)
+        if message.engine is not None:
+            self.app.engines.append(message.engine)
         self._redraw()
         self.app.look(at_once=True)
         if self.is_current:
             self.app.open_run(message.run)
         else:
-            self.app.say(f"{message.run.name} has started.")
+            waits = rundir.read_status(message.run)["state"] == "queued"
+            self.app.say(f"{message.run.name} {'waits its turn' if waits else 'has started'}.")

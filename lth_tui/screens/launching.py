@@ -9,7 +9,7 @@ from textual.message import Message
 
 from engine import schedules
 from engine.errors import BadInput
-from engine.process import launch
+from engine.process import launch, placing, queue
 from engine.record import history
 from engine.schedules import ScheduleCard
 from lth_tui.screens import words
@@ -36,9 +36,9 @@ class Estimated(Message):
 
 
 class Launched(Message):
-    """An engine holds the run's lock."""
+    """The run is worked on, or waits its turn; its engine, where it was started here."""
 
-    def __init__(self, run: Path, engine: Popen) -> None:
+    def __init__(self, run: Path, engine: Popen | None) -> None:
         super().__init__()
         self.run, self.engine = run, engine
 
@@ -76,12 +76,13 @@ def estimate(runs: Path, spec: "RunSpec") -> Estimated:
 
 
 def launch_run(runs: Path, spec: "RunSpec", chosen: Choice, tell: Callable[[str], object]) -> Launched | Refused:
-    """Make sure of the data, make the run directory, start its engine; `tell` is told in words what it is at."""
+    """Make sure of the data, make the run directory, have it worked on in its turn; `tell` is told what it is at."""
     try:
+        placing.slots()  # BadInput before there is a run
         run = launch.new_run(runs, spec, lambda text: tell(f"{text}, a few seconds the first time"))
         tell("starting the engine")
         try:
-            engine = launch.start(run)
+            engine = queue.launch_in_turn(run)
         finally:
             history.fold(run.parent, run)
     except BadInput as error:

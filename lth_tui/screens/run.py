@@ -203,7 +203,8 @@ class RunScreen(Screen[None]):
                 (f"Stopped; what is done stays. `lth resume {self.run_path.name[-4:]}` goes on.\n", "$foreground-muted")
             ]
         if state == "queued":
-            return [("Not started yet.\n", "$foreground-muted")]
+            waits = "Waits its turn; `lth queue` shows for what." if status.get("waiting") else "Not started yet."
+            return [(f"{waits}\n", "$foreground-muted")]
         return []
 
     # What can be done

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from engine.errors import BadInput
+from engine.process import queue
 from engine.record import history, rundir
 from lth_tui import plain
 from lth_tui.screens import words
@@ -193,7 +194,7 @@ class RunsScreen(Screen[None]):
 
     def _remove(self, run: Path) -> None:
         try:
-            self.removed.append((rundir.trash(run), run))
+            self.removed.append((queue.remove(run), run))
         except BadInput as error:
             self.app.call_from_thread(self.app.say, str(error), "warning")
             return

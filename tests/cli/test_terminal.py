@@ -143,8 +143,8 @@ def test_ctrl_c_at_the_start_never_leaves_an_engine_nobody_spoke_of(news, monkey
     where = {"spawned": (launch, "spawn"), "started": (launch, "start"), "shown": (Progress, "start")}[moment]
     original, spawn, engines = getattr(*where), launch.spawn, []
 
-    def spawned(run):
-        engines.append(spawn(run))
+    def spawned(*arguments):
+        engines.append(spawn(*arguments))
         return engines[-1]
 
     def interrupted(*arguments, **options):

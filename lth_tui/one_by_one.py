@@ -4,7 +4,8 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engine.process import launch
+from engine.errors import BadInput
+from engine.process import launch, queue
 from engine.record import rundir
 from lth_tui import output, plain, tables
 from lth_tui.follow import counted_interrupts, follow
@@ -29,11 +30,11 @@ def work_through(runs: Sequence[tuple[Path, str]]) -> bool:
 
 
 def _finish(run: Path, place: str, interrupts: Callable[[], int]) -> None:
-    """Take up one run, unless an engine works on it, follow it, and say what it comes to."""
+    """Have one run worked on in its turn, unless it is already, follow it, and say what it comes to."""
     if rundir.state(run) not in rundir.ACTIVE:
         try:
-            launch.start(run)
-        except (launch.LaunchFailed, OSError) as error:  # OSError: somebody removed it meanwhile
+            queue.launch_in_turn(run)
+        except (launch.LaunchFailed, BadInput, OSError) as error:  # OSError: somebody removed it meanwhile
             if rundir.holder(run) is None:  # else somebody was a moment faster, and the run is at work
                 output.say(f"  did not start: {plain.line(error)}", "red")
                 return
