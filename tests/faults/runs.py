@@ -12,7 +12,7 @@ from safetensors import safe_open
 from engine import spec as specs
 from engine.places import runs_root
 from engine.process import launch
-from engine.record import summary
+from engine.record import checkpoint, events, rundir, summary
 
 SETTINGS = {
     "model.embedding_dim": 8, "model.filters": 8, "model.widths": "2,3", "data.min_count": 1,
@@ -32,7 +32,7 @@ def new_run(runs: Path | None = None, seeds: int = 1, **changes: Any) -> Path:
 
 def final(run: Path) -> dict[str, Any]:
     """All that a finished run came to: what `lth show --json` says of it, and its masks and weights to the last bit."""
-    paths = sorted(path for folder in ("tickets", "checkpoints") for path in (run / folder).iterdir())
+    paths = sorted(path for folder in ("tickets", "checkpoints") for path in (run / folder).glob("[!.]*"))
     return {"shown": _same(summary.show(run)), "files": {path.name: _digest(path) for path in paths}}
 
 
@@ -51,3 +51,37 @@ def _digest(path: Path) -> str:
         metadata = sorted((file.metadata() or {}).items())
     told = [(name, str(one.dtype), one.shape, one.tobytes()) for name, one in tensors.items()]
     return blake2b(repr((metadata, told)).encode()).hexdigest()
+
+
+def check_readable(run: Path) -> list[dict[str, Any]]:
+    """Whatever happened to its engine, every file of a run is as it was or as it is to be; its events are returned.
+
+    A round that an event calls finished has its mask on the disk, one that has a checkpoint its weights.
+    """
+    told = events.read(run / events.FILE)
+    assert told.bad == 0, "no line of the events is torn"
+    assert [one["seq"] for one in told.events] == list(range(len(told.events)))
+    for name in ("spec.json", "status.json"):
+        rundir.load_json(run / name)
+    shown = summary.show(run)
+    assert shown["events_skipped"] == 0
+    for one in told.events:
+        if one["event"] == "round_finished":
+            checkpoint.load_mask(run, one["seed"], one["round"])
+            checkpoint.load_rewind(run, one["seed"])
+        elif one["event"] == "checkpoint":
+            kept = checkpoint.load_standing(run, one["seed"])
+            assert kept is not None and kept[0] >= one["round"]
+    if shown["state"] == "finished":
+        assert told.events[-1]["event"] == "run_finished" and shown["verdict"]
+    return told.events
+
+
+def trained_again(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """(seed, round) of each checkpoint told in `before` that an engine has trained for a second time since."""
+    kept = {(one["seed"], one["round"]) for one in before if one["event"] == "checkpoint"}
+    return [
+        key
+        for one in after[len(before) :]
+        if one["event"] == "trained" and (key := (one["seed"], one["round"])) in kept
+    ]
