@@ -1,5 +1,6 @@
 # make demo   sets everything up and runs the main job on the built-in corpus
-# make test   sets everything up and passes the tests
+# make test   sets everything up and passes the tests, among them a few trials of every fault (tests/faults)
+# make test-faults   all trials of every fault, a core for each kind of them (some ten minutes); prints their figures
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test lint format bench bench-verdict gpu picture wheel clean
+.PHONY: setup demo test test-faults lint format bench bench-verdict gpu picture wheel clean
 
 demo: $(READY)
 	$(BIN)/lth demo
@@ -25,6 +26,9 @@ $(READY): pyproject.toml constraints.txt
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST)
+
+test-faults: $(READY)
+	LTH_FAULTS=full $(BIN)/python -m pytest -n auto --dist loadfile tests/faults $(PYTEST)
 
 lint: $(READY)
 	$(BIN)/ruff check .

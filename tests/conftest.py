@@ -84,3 +84,21 @@ def write_news(folder: Path, train: int = 240, test: int = 80) -> Path:
 def news(tmp_path: Path) -> Path:
     """The small ag_news, where the engine finds it."""
     return write_news(tmp_path / "data" / "ag_news")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of `tests/faults`, of failed trials too. Here, since under xdist nobody else who gathers reports is
+    asked: the process that starts the workers reads no conftest below this one.
+    """
+    reports = [report for of_a_kind in terminalreporter.stats.values() for report in of_a_kind]
+    lines = dict.fromkeys(
+        (report.nodeid, line)
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, line in report.user_properties
+        if name == "faults"
+    )
+    if lines:
+        terminalreporter.section("faults")
+        for _, line in sorted(lines):
+            terminalreporter.line(line)

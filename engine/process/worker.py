@@ -288,6 +288,9 @@ def cause(error: Exception) -> str:
     """What went wrong in words, with what would help where that is known."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; free some space, then resume the run"
+    if isinstance(error, OSError) and error.errno == errno.EIO:
+        where = error.filename or "a file of the run"
+        return f"{where}: input/output error; see that the disk is sound and still connected, then resume the run"
     said = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in said or "allocate memory" in said:
         return "out of memory; a smaller training.batch_size or model would fit"

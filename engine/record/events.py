@@ -53,8 +53,9 @@ class EventLog:
         before = os.fstat(self._descriptor).st_size
         try:
             written = os.write(self._descriptor, line)
-        except OSError:
+        except OSError as error:
             self._cut(before)
+            error.filename = FILE  # which the call that failed does not know
             raise
         if written < len(line):
             self._cut(before)

@@ -134,9 +134,11 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
         finally:
             os.close(descriptor)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # a write and an fsync name no file, a rename the draft
         raise
     if durable:
         sync_folder(path.parent)
