@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Stopped
-from engine.process import launch
-from engine.record import liveness, rundir
+from engine.process import launch, logfile
+from engine.record import liveness, modes, rundir
 
 if TYPE_CHECKING:
     import torch
@@ -41,12 +41,14 @@ def main(arguments: list[str]) -> int:
         return BAD_INPUT
     if os.getsid(0) != os.getpid():
         return launch.spawn(run).wait()
+    os.umask(modes.PRIVATE)
     stop = _StopFlag()
     try:
         liveness.hold(run)
     except liveness.LockHeld as error:
         print(error, file=sys.stderr)
         return FAILED
+    logfile.keep(run, liveness.heartbeat(run))
     return work(run, stop)
 
 
