@@ -206,6 +206,16 @@ def ask_to_stop(run: Path, now: bool = False) -> bool:
             os.killpg(pid, signal.SIGKILL)
         else:
             os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def why_not(run: Path) -> str:
+    """Why the engine of a run that is at work cannot be asked to stop, in a sentence with what would do."""
+    process = rundir.read_status(run).get("process", {})
+    if isinstance(process.get("host"), str) and not liveness.here(process):
+        return f"it works on another machine; stop it there, on {process['host']}."
+    if (pid := liveness.holder(run)) and liveness.same_process(process, pid):
+        return f"its engine is another user's ({rundir.owner(Path(f'/proc/{pid}'))}); ask them to stop it."
+    return "its engine is not a process of this machine's that may be signalled."

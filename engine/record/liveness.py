@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine.record import modes
+
 LOCK = "engine.lock"
 BEAT, STALE = 10.0, 60.0  # seconds between two signs of life; without one, after which an engine is not believed
 # struct flock: type, whence, start, length, pid on Linux; start, length, pid, type, whence on the BSDs and macOS.
@@ -43,6 +45,8 @@ def hold(run: Path) -> int:
         if isinstance(error, BlockingIOError | PermissionError):
             raise LockHeld(f"run {run.name} is held by another engine (process {holder(run) or 'unknown'}).") from None
         raise
+    with suppress(PermissionError):  # another user's, of the same group
+        os.fchmod(descriptor, modes.of_file(run))
     about = os.fstat(descriptor)
     _mine[about.st_dev, about.st_ino] = os.getpid()
     return descriptor
