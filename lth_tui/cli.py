@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from engine.errors import BadInput
+from engine.record import modes
 from lth_tui import output
 from lth_tui.commands import act, ask, cache, compare, data, doctor, look, menu, pretrain, start
 from lth_tui.commands import queue as queuing
@@ -91,6 +92,7 @@ for command in (
 
 def main() -> None:
     """The `lth` command."""
+    os.umask(modes.PRIVATE)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without our signs gets question marks, no traceback

@@ -164,8 +164,8 @@ def reference(shown: dict[str, Any], metric: str = "accuracy") -> Text:
 
 
 def headline(shown: dict[str, Any]) -> Text:
-    state = shown["state"]
-    return Text.assemble(tables.text(shown["id"], "bold"), "  ", (state, tables.STATE_STYLES.get(state, "")))
+    state, where = shown["state"], tables.unverified(shown)
+    return Text.assemble(tables.text(shown["id"], "bold"), "  ", (state + where, tables.STATE_STYLES.get(state, "")))
 
 
 def facts(shown: dict[str, Any]) -> list[Text]:

@@ -108,7 +108,7 @@ def runs(summaries: list[dict[str, Any]]) -> Text:
     lines = Text(no_wrap=True, overflow="ignore")
     for place, (name, state, *rest) in enumerate(rows):
         lines.append("\n" * bool(place) + name.ljust(widths[0]) + "  ", "" if place else "bold")
-        lines.append(state.ljust(widths[1]), STATE_STYLES.get(state, "") if place else "bold")
+        lines.append(state.ljust(widths[1]), STATE_STYLES.get(state.partition(",")[0], "") if place else "bold")
         cells = (cell.rjust(width) for cell, width in zip(rest, widths[2:], strict=True))
         lines.append("".join(f"  {cell}" for cell in cells), "" if place else "bold")
     return lines
@@ -116,16 +116,23 @@ def runs(summaries: list[dict[str, Any]]) -> Text:
 
 def _run_cells(entry: dict[str, Any], now: float) -> tuple[str, ...]:
     best, state = mapping(entry.get("best")), plain.line(entry["state"])
+    words = "cannot be read" if state == "unreadable" else state + unverified(entry)
     done = 1.0 if state == "finished" else share(mapping(entry.get("progress")).get("fraction"))
     ticket = percent(best.get("ticket"))
     return (
         plain.line(entry["id"]),
-        state,
+        words,
         "–" if done is None else f"{100 * done:.0f} %",
         percent(best.get("dense")),
         ticket if ticket == "–" else f"{ticket} at {percent(best.get('sparsity'))}",
         age(entry.get("created"), now),
     )
+
+
+def unverified(entry: dict[str, Any]) -> str:
+    """What stands behind the state of a run that another machine is at work on."""
+    host = entry.get("unverified")
+    return "" if host is None else f", unverified (on {plain.line(host, 40)})"
 
 
 def age(created: object, now: float) -> str:

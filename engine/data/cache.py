@@ -9,6 +9,7 @@ flock, which ends with its process however that dies, so that the next one can t
 import fcntl
 import json
 import mmap
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from engine.errors import Stopped
 from engine.places import encoded_root
+from engine.record import modes
 
 _MAGIC = b"lth\x01"
 _PREFIX = struct.Struct("<4sIQ")  # magic, crc32 of all that follows it, length of the head
@@ -46,9 +48,10 @@ def write(path: Path, head: dict[str, Any], body: Iterable[bytes | memoryview] =
         crc = zlib.crc32(piece, crc)
     part = path.with_name(f".{path.name}.{token_hex(8)}{_PART}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        modes.make(path.parent)
         try:
             with part.open("xb") as file:
+                os.fchmod(file.fileno(), modes.of_file(path.parent))
                 with suppress(OSError):  # a file system without locks: then nothing can be swept either
                     fcntl.flock(file, fcntl.LOCK_EX)
                 file.writelines([_MAGIC, crc.to_bytes(4, "little"), *pieces])
@@ -78,10 +81,10 @@ def alone(path: Path, waiting: Callable[[], None], stop: Callable[[], bool]) -> 
 
     Raises Stopped where `stop()` becomes true. Without a place for a lock nobody is kept out, and nothing breaks.
     """
-    lock = FileLock(path.with_name(f".{path.name}{_LOCK}"))
+    lock = FileLock(path.with_name(f".{path.name}{_LOCK}"), mode=modes.of_file(path.parent))
     told = False
     with suppress(OSError, NotImplementedError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        modes.make(path.parent)
         while not lock.is_locked:
             try:
                 lock.acquire(timeout=_PATIENCE)

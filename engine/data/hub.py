@@ -16,6 +16,7 @@ from engine import catalog
 from engine.data import store, transfer
 from engine.errors import BadInput
 from engine.places import data_root
+from engine.record import modes
 
 if TYPE_CHECKING:
     from engine.data.cards import Hub
@@ -39,8 +40,8 @@ def fetch(name: str, progress: Progress = lambda _: None) -> store.Summary:
         raise BadInput(f"dataset: {name} is not on the hub; bring its files with: lth data import {name} PATH.")
     work = data_root() / ".fetch" / name
     try:
-        work.mkdir(parents=True, exist_ok=True)
-        with FileLock(work.with_suffix(".lock"), timeout=0):
+        modes.make(work)
+        with FileLock(work.with_suffix(".lock"), timeout=0, mode=modes.of_file(work.parent)):
             summary = _fetch(name, card.hub, work, progress)
             shutil.rmtree(work, ignore_errors=True)
     except Timeout:
@@ -55,7 +56,7 @@ def fetch(name: str, progress: Progress = lambda _: None) -> store.Summary:
 def _fetch(name: str, hub: "Hub", work: Path, progress: Progress) -> store.Summary:
     made = work / "made"
     shutil.rmtree(made, ignore_errors=True)  # of a command that was killed
-    made.mkdir()
+    modes.make(made)
     try:
         with _quiet():
             progress(f"looking at {hub.repository}")

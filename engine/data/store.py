@@ -15,6 +15,7 @@ from engine import catalog
 from engine.data import archive, cache, corpus, tables
 from engine.errors import BadInput
 from engine.places import data_root
+from engine.record import modes
 from engine.spec import DataSpec
 
 _CHECKS = 2  # raise it whenever the checks of a source or of `corpus.check` change
@@ -49,8 +50,9 @@ def import_dataset(name: str, path: Path | str, progress: Callable[[str], None] 
         raise BadInput(f"dataset: {given} does not exist; give the dataset's folder, archive or file.")
     target = data_root() / name
     try:
-        data_root().mkdir(parents=True, exist_ok=True)
-        with FileLock(data_root() / f".{name}.lock"), _at_hand(name, given, progress) as source:
+        modes.make(data_root())
+        lock = FileLock(data_root() / f".{name}.lock", mode=modes.of_file(data_root()))
+        with lock, _at_hand(name, given, progress) as source:
             progress(f"checking {name}")
             read = corpus.read_folder(name, source)
             summary = _summary(read, str(target))
@@ -80,7 +82,7 @@ def _at_hand(name: str, given: Path, progress: Callable[[str], None]) -> Iterato
         unpacked = data_root() / f".{name}.unpacked"
         shutil.rmtree(unpacked, ignore_errors=True)  # an import was killed; the caller's lock says that none is at work
         try:
-            unpacked.mkdir()
+            modes.make(unpacked)
             progress(f"unpacking {given.name}")
             archive.unpack(given, unpacked, progress)
             yield unpacked
@@ -146,11 +148,12 @@ def _replace(target: Path, put: Callable[[Path], None], summary: Summary) -> Non
     new, old = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
     _settle(target, new, old)  # an import was killed; the caller's lock says that none is at work
     try:
-        new.mkdir()
+        modes.make(new)
         put(new)
         sizes = {file.name: file.stat().st_size for file in new.iterdir()}
         about = json.dumps(asdict(summary) | {"bytes": sizes}, indent=1)
         (new / "about.json").write_text(about, encoding="utf-8")
+        modes.settle(new)
         if os.path.lexists(target):
             target.rename(old)
         new.rename(target)

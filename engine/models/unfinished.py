@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from engine.errors import BadInput
+from engine.record import modes
 
 if TYPE_CHECKING:
     from engine.models.standing import Standing
@@ -34,8 +35,8 @@ def at_work(folder: Path) -> Iterator[Path]:
     """The folder of the work at hand, for one process at a time. BadInput where it cannot be had."""
     part = folder.with_name(f"{folder.name}.part")
     try:
-        part.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(part / _LOCK)
+        modes.make(part)
+        lock = FileLock(part / _LOCK, mode=modes.of_file(part))
         lock.acquire(timeout=0)
     except Timeout:
         raise BadInput(f"output: another process is pretraining into {folder} now; wait, or give another.") from None
@@ -80,5 +81,6 @@ def put(part: Path, folder: Path) -> None:
     if (folder / ABOUT).is_file():
         shutil.rmtree(part / _REPLACED, ignore_errors=True)
         folder.rename(part / _REPLACED)
+    modes.settle(part / DRAFT)
     (part / DRAFT).rename(folder)
     (part / STATE).unlink()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import BadInput
 from engine.process import launch
 from engine.randomness import NUMBERS
-from engine.record import events, extensions, rundir
+from engine.record import events, extensions, modes, rundir
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
@@ -25,7 +25,7 @@ def extend(run: Path, seeds: int | None, rounds: int | None) -> tuple["RunSpec",
     from engine import spec as specs
 
     try:
-        with FileLock(run / ".extend.lock", timeout=0, mode=0o600):
+        with FileLock(run / ".extend.lock", timeout=0, mode=modes.of_file(run)):
             before = specs.of_run(run)
             every = _extended(run, before, seeds, rounds)
             launch.check(before)

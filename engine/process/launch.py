@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import catalog, steps
 from engine.errors import BadInput
 from engine.places import cache_root
-from engine.record import liveness, rundir
+from engine.process import logfile
+from engine.record import liveness, modes, rundir
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
@@ -117,8 +119,10 @@ def detached(
 
     It inherits our environment, save the variables of `environment`, which are these, or not set where that is None.
     """
-    log = os.open(folder / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log = os.open(folder / logfile.NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
+        with suppress(PermissionError):  # another user's, of the same group
+            os.fchmod(log, modes.of_file(folder))
         return subprocess.Popen(
             # -P: no folder named engine where we happen to start can come before ours
             [sys.executable, "-P", "-m", *module],
@@ -196,13 +200,11 @@ def start(run: Path, begin: Callable[[Path], subprocess.Popen] | None = None) ->
 
 def last_line(run: Path) -> str:
     """The last line of the engine's log that is not blank; empty where there is none."""
-    try:
-        with (run / "engine.log").open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
-            lines = log.read().decode(errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    reader = logfile.Reader(run, last=4096)
+    with closing(reader), suppress(OSError):
+        lines = b"".join(iter(reader.read, b"")).decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return ""
 
 
 def ask_to_stop(run: Path, now: bool = False) -> bool:
@@ -220,6 +222,16 @@ def ask_to_stop(run: Path, now: bool = False) -> bool:
             os.killpg(pid, signal.SIGKILL)
         else:
             os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def why_not(run: Path) -> str:
+    """Why the engine of a run that is at work cannot be asked to stop, in a sentence with what would do."""
+    process = rundir.read_status(run).get("process", {})
+    if isinstance(process.get("host"), str) and not liveness.here(process):
+        return f"it works on another machine; stop it there, on {process['host']}."
+    if (pid := liveness.holder(run)) and liveness.same_process(process, pid):
+        return f"its engine is another user's ({rundir.owner(Path(f'/proc/{pid}'))}); ask them to stop it."
+    return "its engine is not a process of this machine's that may be signalled."

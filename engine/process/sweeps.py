@@ -14,8 +14,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from engine.errors import BadInput
-from engine.process import launch
-from engine.record import liveness, rundir
+from engine.process import launch, logfile
+from engine.record import liveness, modes, rundir
 
 
 def folder(runs: Path, file: Path) -> Path:
@@ -32,6 +32,7 @@ def hold(runs: Path, file: Path) -> None:
             liveness.hold(own)
         except liveness.LockHeld:
             raise _busy(file, worker(runs, file)) from None
+        logfile.keep(own, liveness.heartbeat(own))
         rundir.write_status(own, {"state": "running", "process": liveness.identity()})
 
 
@@ -40,9 +41,7 @@ def _made(runs: Path, file: Path) -> Iterator[Path]:
     """The sweep's folder, to be written to. BadInput where the runs folder does not take it."""
     own = folder(runs, file)
     try:
-        for one in (*reversed(own.parents), own):
-            if not one.is_dir():
-                one.mkdir(0o700, exist_ok=True)
+        modes.make(own)
         yield own
     except OSError as error:
         raise BadInput(

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Stopped
-from engine.process import launch, queue
-from engine.record import liveness, rundir
+from engine.process import launch, logfile, queue
+from engine.record import liveness, modes, rundir
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +46,7 @@ def main(arguments: list[str]) -> int:
         return BAD_INPUT
     if os.getsid(0) != os.getpid():
         return launch.spawn(run).wait()
+    os.umask(modes.PRIVATE)
     stop = _StopFlag()
     try:
         liveness.hold(run)
@@ -56,6 +57,7 @@ def main(arguments: list[str]) -> int:
         return FAILED
     if told.queued and rundir.read_status(run)["state"] != "queued":
         return DONE
+    logfile.keep(run, liveness.heartbeat(run))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if told.gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = told.gpu

@@ -7,6 +7,7 @@ at work causes no writing, and the index of a rebuild equals that of many small 
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -19,14 +20,15 @@ from tinydb.storages import Storage
 from tinydb.table import Table
 
 from engine.errors import BadInput
-from engine.record import extensions, rundir, summary
+from engine.record import extensions, modes, rundir, summary
 
 FILE = "history.json"
 FORMAT = 1
 Summary = dict[str, Any]
 
 _FROM_STATUS = ("best", "progress", "sentence", "cause")
-_VOLATILE = ("best", "progress", "sentence", "cause", "finished", "name", "tags", "stamp")  # stored once a run is final
+# Stored once a run is final.
+_VOLATILE = ("best", "progress", "sentence", "cause", "finished", "name", "tags", "unverified", "stamp")
 _KEYS = {"id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", *_VOLATILE}
 
 
@@ -42,7 +44,11 @@ class SafeStorage(Storage):
         self._cache: tuple[Any, dict[str, Any] | None, str | None] = (None, None, None)
 
     def lock(self) -> FileLock:
-        return FileLock(self.path.with_name(".history.lock"), timeout=10, mode=0o600, poll_interval=0.002)
+        path, mode = self.path.with_name(".history.lock"), modes.of_file(self.path.parent)
+        with suppress(OSError):  # a folder that has become a shared one: its lock is everybody's, if it is ours to give
+            if path.stat().st_mode & 0o777 != mode:
+                path.chmod(mode)
+        return FileLock(path, timeout=10, mode=mode, poll_interval=0.002)
 
     def look(self) -> tuple[dict[str, Any] | None, str | None]:
         """The tables; or None, and what is wrong with the file, where it is missing or not exactly what was written."""
@@ -149,6 +155,7 @@ def summarise(run: Path) -> Summary:
         "finished": _iso(status.get("finished")),
         "name": notes.get("name") if isinstance(notes.get("name"), str) else None,
         "tags": [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
+        "unverified": rundir.unverified(run, status),
         **{key: _flat(status.get(key)) for key in _FROM_STATUS},
         "stamp": stamp,
     }
@@ -189,7 +196,8 @@ def refresh(runs: Path) -> tuple[list[Summary], str | None]:
     entries = tables["runs"] if tables else {}
     directories = rundir.run_dirs(runs)
     listed = [dict(entries[run.name]) if _fresh(entries.get(run.name), run) else summarise(run) for run in directories]
-    stored = [_stored(one) for one in listed]
+    # What one user may not look into another may: what stands there about it is left alone.
+    stored = [_stored(one) for one in listed if one["state"] != rundir.UNREADABLE]
     changed = [one for one in stored if entries.get(one["id"]) != one]
     gone = entries.keys() - {one["id"] for one in listed}
     if trouble == "was missing" and not directories:
@@ -219,10 +227,10 @@ def fold(runs: Path, run: Path) -> str | None:
         tables, trouble = storage.look()
         if tables is None:
             directories = rundir.run_dirs(runs)
-            table.change(map(_stored, map(summarise, directories)))
+            table.change(_every(directories))
             if trouble != "was missing" or len(directories) > 1:  # the first run of all has no index yet
                 notice = _rebuilt(trouble, directories)
-        elif (run / "spec.json").exists():
+        elif os.path.exists(run / "spec.json"):
             table.change([_stored(summarise(run))])
         else:
             table.change([], [run.name])
@@ -233,6 +241,11 @@ def fold(runs: Path, run: Path) -> str | None:
     except OSError as error:
         return f"{FILE} cannot be written ({error.strerror or error}); `lth reindex` brings it up to date."
     return notice
+
+
+def _every(directories: Iterable[Path]) -> list[Summary]:
+    """What is stored of all the runs that this user may look into."""
+    return [_stored(one) for one in map(summarise, directories) if one["state"] != rundir.UNREADABLE]
 
 
 def _rebuilt(trouble: str | None, directories: list[Path]) -> str:
@@ -247,7 +260,7 @@ def reindex(runs: Path) -> int:
     """Rebuild the index from the run directories; how many there are. BadInput where it cannot be written."""
 
     def change(table: Runs) -> None:
-        table.change(map(_stored, map(summarise, rundir.run_dirs(runs))), afresh=True)
+        table.change(_every(rundir.run_dirs(runs)), afresh=True)
 
     directories = rundir.run_dirs(runs)
     try:

@@ -6,14 +6,22 @@ and never again.
 """
 
 import fcntl
+import math
 import os
 import socket
 import struct
 import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine.record import modes
+
 LOCK = "engine.lock"
+BEAT, STALE = 10.0, 60.0  # seconds between two signs of life; without one, after which an engine is not believed
 # struct flock: type, whence, start, length, pid on Linux; start, length, pid, type, whence on the BSDs and macOS.
 _FLOCK, _TYPE, _PID = ("hhqqi4x", 0, 4) if sys.platform == "linux" else ("qqihh", 3, 2)
 
@@ -37,6 +45,8 @@ def hold(run: Path) -> int:
         if isinstance(error, BlockingIOError | PermissionError):
             raise LockHeld(f"run {run.name} is held by another engine (process {holder(run) or 'unknown'}).") from None
         raise
+    with suppress(PermissionError):  # another user's, of the same group
+        os.fchmod(descriptor, modes.of_file(run))
     about = os.fstat(descriptor)
     _mine[about.st_dev, about.st_ino] = os.getpid()
     return descriptor
@@ -71,6 +81,53 @@ def _asked(descriptor: int) -> int | None:
     question[_TYPE] = fcntl.F_WRLCK
     answer = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(_FLOCK, *question)))
     return None if answer[_TYPE] == fcntl.F_UNLCK else max(answer[_PID], 0)
+
+
+def heartbeat(run: Path, every: float = BEAT) -> Callable[[], None]:
+    """A function for who holds the lock to call often: it marks, now and then, that it lives. It may raise OSError.
+
+    The mark is the time of the lock's file, which a path is enough to set: opened and closed, the lock would be lost.
+    """
+    due = -math.inf
+
+    def beat() -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            os.utime(run / LOCK)
+            due = time.monotonic() + every
+
+    return beat
+
+
+def beats(run: Path) -> bool:
+    """Whether the run's engine gave a sign of life within the last minute: what can be known of one on another host.
+
+    It is the file system's clock that both times are told by, whatever those of the two hosts say.
+    """
+    signs = []
+    for name in (LOCK, "status.json"):
+        with suppress(OSError):
+            signs.append(os.stat(run / name).st_mtime)  # noqa: PTH116
+    return bool(signs) and _clock(run.parent) - max(signs) <= STALE
+
+
+_clocks: dict[Path, tuple[float, float]] = {}  # folder -> when its clock was last asked, how far it is before ours
+
+
+def _clock(folder: Path) -> float:
+    """The time in a folder's file system, asked once a minute; our own where nothing may be written there."""
+    now = time.monotonic()
+    asked, ahead = _clocks.get(folder, (-math.inf, 0.0))
+    if now - asked > STALE:
+        try:
+            with tempfile.TemporaryFile(prefix=".clock-", dir=folder) as file:
+                file.write(b"?")
+                file.flush()
+                ahead = os.fstat(file.fileno()).st_mtime - now
+        except OSError:
+            ahead = time.time() - now
+        _clocks[folder] = (now, ahead)
+    return now + ahead
 
 
 def identity(pid: int | None = None) -> dict[str, Any]:

@@ -22,13 +22,15 @@ from typing import Any
 import orjson
 
 from engine.errors import BadInput
-from engine.record.liveness import LOCK, LockHeld, here, hold, holder, identity, same_process
+from engine.record import modes
+from engine.record.liveness import LOCK, LockHeld, beats, here, hold, holder, identity, same_process
 
 __all__ = ["LOCK", "LockHeld", "hold", "holder", "identity", "same_process"]  # a run's life, beside its files
 
 STATES = ("queued", "running", "stopping", "finished", "failed", "stopped")
 FINAL = ("finished", "failed", "stopped")
 ACTIVE = ("running", "stopping")  # the states that need an engine; without one they are `orphaned`
+UNREADABLE = "unreadable"  # the state of another user's run that this one may not look into
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _WHEN = re.compile(r"\d{8}-\d{6}(?=-)")
@@ -93,14 +95,12 @@ def create(
     """
     _refuse_file(runs)
     with _blamed_on(runs):
-        for folder in [*reversed(runs.parents), runs]:
-            if not folder.is_dir():
-                folder.mkdir(0o700, exist_ok=True)
+        modes.make(runs)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
         try:
             for folder in (draft, draft / "tickets", draft / "checkpoints"):
                 folder.mkdir(exist_ok=True)
-                folder.chmod(0o700)
+                folder.chmod(modes.of_folder(folder.parent))
             write_atomically(draft / "spec.json", spec)
             write_atomically(draft / LOCK, b"", durable=False)
             write_status(draft, {"state": "queued"}, durable=True)
@@ -117,15 +117,15 @@ def create(
 
 
 def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
-    """Replace a file by `data`, mode 0600: a reader, or a crash, meets the old content or the new, never a mixture.
+    """Replace a file by `data`: a reader, or a crash, meets the old content or the new, never a mixture.
 
-    `durable` waits until a power cut cannot take it back (about 1.5 ms). Raises OSError, with the old file untouched.
+    Its mode is that of `modes`, whatever the old one's was. `durable` waits until a power cut cannot take it back (about 1.5 ms). Raises OSError, with the old file untouched.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     temporary = Path(name)
     try:
         try:
-            os.fchmod(descriptor, 0o600)
+            os.fchmod(descriptor, modes.of_file(path.parent))
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
@@ -194,11 +194,15 @@ def read_json(path: str | Path) -> dict[str, Any]:
 def read_status(run: Path) -> dict[str, Any]:
     """The run's status; what cannot be read is `failed`, with the cause in words. Never raises.
 
+    Where this user may not read it, being another's, the state is `unreadable`.
+
     `state` is one of STATES, the other keys of this module's docstring have their type or are absent; keys of a newer
     version pass through.
     """
     try:
         status = load_json(f"{run}/status.json")
+    except PermissionError:
+        return {"state": UNREADABLE, "cause": "it cannot be read: it is another user's"}
     except OSError as error:
         return {"state": "failed", "cause": f"status.json cannot be read ({error.strerror})"}
     except (ValueError, TypeError):
@@ -213,29 +217,46 @@ def write_status(run: Path, status: dict[str, Any], durable: bool = False) -> No
 
 
 def state(run: Path, status: dict[str, Any] | None = None) -> str:
-    """The state as it is: one of STATES, or `orphaned` where the status needs an engine and none holds the lock.
+    """The state as it is: one of STATES, `unreadable`, or `orphaned` where the status needs an engine and none is.
 
-    An engine on another machine cannot be asked: its run is what its status says.
+    An engine here holds the lock. One on another machine may not be seen to, so its signs of life are believed.
     """
     status = read_status(run) if status is None else status
     said: str = status["state"]
-    process = status.get("process", {})
-    if said not in ACTIVE or (isinstance(process.get("host"), str) and not here(process)):
+    if said not in ACTIVE or holder(run) is not None:
         return said
-    return said if holder(run) is not None else "orphaned"
+    return said if _host(status) is not None and beats(run) else "orphaned"
+
+
+def unverified(run: Path, status: dict[str, Any]) -> str | None:
+    """The other machine that a run is at work on, as far as its signs of life tell; None where that is certain."""
+    host = _host(status)
+    return host if host is not None and state(run, status) in ACTIVE and holder(run) is None else None
+
+
+def _host(status: dict[str, Any]) -> str | None:
+    """The machine of a run's engine, unless it is this one."""
+    process = status.get("process", {})
+    return process["host"] if isinstance(process.get("host"), str) and not here(process) else None
 
 
 def run_dirs(runs: Path) -> list[Path]:
-    """Every run, newest first: directories with a proper name and a spec.json. BadInput where `runs` is no folder."""
+    """Every run, newest first: directories with a proper name and a spec.json, or that may not be looked into.
+
+    A link is none, wherever it leads: what is done to a run stays in its folder. BadInput where `runs` is no folder.
+    """
     _refuse_file(runs)
     if not runs.exists():
         return []
     found = []
     with _blamed_on(runs), os.scandir(runs) as entries:
         for entry in entries:
-            if _ID.fullmatch(entry.name) and entry.is_dir():
+            if _ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
                 with suppress(OSError, OverflowError, ValueError):
-                    made = os.stat(f"{entry.path}/spec.json").st_mtime_ns  # noqa: PTH116  once a run
+                    try:
+                        made = os.stat(f"{entry.path}/spec.json").st_mtime_ns  # noqa: PTH116  once a run
+                    except PermissionError:
+                        made = entry.stat().st_mtime_ns
                     # By the id's clock, else the spec's; runs of one second are told apart by the spec's.
                     when = _WHEN.match(entry.name)
                     found.append((when[0] if when else _clock(made / 1e9), made, entry.name))
@@ -243,19 +264,41 @@ def run_dirs(runs: Path) -> list[Path]:
 
 
 def find(runs: Path, text: str) -> Path:
-    """The one run whose id contains `text`, or is it; `@last` is the newest. BadInput where none or several do."""
+    """The one run whose id contains `text`, or is it; `@last` is the newest that may be read.
+
+    BadInput where none or several do, or it may not be read.
+    """
     every = run_dirs(runs)
     if not every:
         raise BadInput(f"run: {_short(text)} given, but {runs} holds no runs yet; start one with `lth run`.")
     if text == "@last":
-        return every[0]
+        return _readable(next((run for run in every if read_status(run)["state"] != UNREADABLE), every[0]))
     fitting = [run for run in every if run.name == text] or [run for run in every if text and text in run.name]
     if len(fitting) == 1:
-        return fitting[0]
+        return _readable(fitting[0])
     if not fitting:
         raise BadInput(f"run: {_short(text)} is part of no run's id in {runs}; `lth ls` lists them.")
     names = ", ".join(run.name for run in fitting[:4]) + (", ..." if len(fitting) > 4 else "")
     raise BadInput(f"run: {_short(text)} is part of {len(fitting)} ids ({names}); give more of the one you mean.")
+
+
+def _readable(run: Path) -> Path:
+    if read_status(run)["state"] == UNREADABLE:
+        raise BadInput(
+            f"run: {run.name} is another user's ({owner(run)}) and cannot be read; "
+            "ask for the runs folder to be shared (chmod 2770)."
+        )
+    return run
+
+
+def owner(path: Path) -> str:
+    """Whose a file or a process's folder in /proc is: a name, or the number where it has none."""
+    try:
+        return path.owner()
+    except KeyError:
+        return f"user {path.stat().st_uid}"
+    except OSError:
+        return "unknown"
 
 
 def _short(text: str) -> str:
@@ -268,7 +311,7 @@ def trash(run: Path) -> Path:
     with _blamed_on(run.parent):
         if holder(run) is not None:
             raise BadInput(f"run: {run.name} has a working engine; stop it first with `lth stop {run.name}`.")
-        bin_.mkdir(0o700, exist_ok=True)
+        modes.make(bin_)
         count = 1
         while (target := bin_ / (run.name if count == 1 else f"{run.name}.{count}")).exists():
             count += 1

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from engine.places import cache_root
-from engine.record import kinds, room, rundir, sealed, summary
+from engine.record import kinds, modes, room, rundir, sealed, summary
 from engine.record.room import DENSE, ENTRY
 from engine.record.sealed import Damaged
 
@@ -98,13 +98,11 @@ def save(
     from engine.record import checkpoint
 
     try:
-        for above in [*reversed(root.parents), root]:
-            if not above.is_dir():
-                above.mkdir(0o700, exist_ok=True)
+        modes.make(root)
         room.sweep(root)
         draft = Path(tempfile.mkdtemp(prefix=room.DRAFT, dir=root))
         try:
-            draft.chmod(0o700)
+            draft.chmod(modes.of_folder(root))
             data = checkpoint.to_bytes(weights)
             rundir.write_atomically(draft / DENSE, data)
             for step, then in passed.items():

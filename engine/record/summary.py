@@ -111,7 +111,8 @@ def show(run: Path) -> dict[str, Any]:
 def _shown(run: Path, snapshot: Snapshot, bad: int) -> dict[str, Any]:
     status = rundir.read_status(run)
     spec = extensions.spec(run)
-    return view(run, rundir.state(run, status), spec, snapshot, bad=bad, cause=status.get("cause"))
+    shown = view(run, rundir.state(run, status), spec, snapshot, bad=bad, cause=status.get("cause"))
+    return shown | {"unverified": rundir.unverified(run, status)}
 
 
 def view(

@@ -14,7 +14,7 @@ import orjson
 from safetensors import SafetensorError, safe_open
 
 from engine.errors import BadInput
-from engine.record import events
+from engine.record import events, modes
 from engine.record.rundir import read_json, write_atomically
 
 TICKETS, ORIGIN = "tickets", "origin"
@@ -82,7 +82,7 @@ def _names(value: object) -> bool:
 def copy(source: Path, run: Path, seeds: Sequence[int], number: int, vocabulary: Sequence[str] | None) -> None:
     """Fill `origin/` of a run that is being made: with the tickets of one round, their words if given, their data."""
     folder = run / ORIGIN
-    folder.mkdir(0o700)
+    modes.make(folder)
     for name in (name for seed in seeds for name in (rewind(seed), mask(seed, number))):
         write_atomically(folder / name, (source / TICKETS / name).read_bytes())
     if vocabulary is not None:

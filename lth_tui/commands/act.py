@@ -31,7 +31,7 @@ def stop(
     if state not in rundir.ACTIVE:
         raise BadInput(f"run: {found.name} is {state}, not running; `lth ls` shows what runs.")
     if not launch.ask_to_stop(found, now) and rundir.state(found) in rundir.ACTIVE:
-        raise BadInput(f"run: the engine of {found.name} is not a process of this machine's that may be signalled.")
+        raise BadInput(f"run: {found.name} cannot be stopped here: {launch.why_not(found)}")
     with tables.words().status("Stopping", spinner="line"):
         deadline = time.monotonic() + 30
         while rundir.holder(found) is not None and time.monotonic() < deadline:

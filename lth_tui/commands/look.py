@@ -107,16 +107,19 @@ def logs(
     """What the engine wrote to its log."""
     import time
     from collections import deque
+    from contextlib import closing
 
+    from engine.process import logfile
     from lth_tui import plain
     from lth_tui.follow import over
 
     found = output.find(run)
-    path = found / "engine.log"
-    if not path.exists():
+    if not any((found / name).exists() for name in (logfile.NAME, logfile.BEFORE)):
         return output.out([]) if json else output.say(f"{found.name} has no log yet.")
-    with path.open(encoding="utf-8", errors="replace") as log:
-        kept = [plain.lines(line.rstrip("\n")) for line in deque(log, lines or None)]
+    with closing(logfile.Lines(found)) as log:
+        kept = [plain.lines(line) for line in deque(log.new(), lines or None)]
+        if rest := log.rest():
+            kept = [*kept, plain.lines(rest)][-lines:]
         if json:
             return output.out(kept)
         if not kept and not follow:
@@ -124,8 +127,13 @@ def logs(
         for line in kept:
             typer.echo(line)
         ended = over(found)
-        while follow and not ended():
-            for line in log:
-                typer.echo(plain.lines(line.rstrip("\n")))
+        while follow:
+            last = ended()  # before reading, so that nothing is missed
+            for line in log.new():
+                typer.echo(plain.lines(line))
+            if last:
+                break
             time.sleep(0.5)
+        if rest := log.rest():
+            typer.echo(plain.lines(rest))
     return None

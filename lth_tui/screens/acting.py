@@ -31,6 +31,8 @@ def ask_to_stop(app: "LthApp", run: Path, state: str) -> None:
         asked = launch.ask_to_stop(run, now=now)
         history.fold(run.parent, run)
         words = "Asked to stop; it finishes its step first." if asked else "No engine holds this run any more."
+        if not asked and rundir.state(run) in rundir.ACTIVE:
+            words = f"It cannot be stopped here: {launch.why_not(run)}"
         app.call_from_thread(app.say, words)
         app.call_from_thread(app.look, True)
 

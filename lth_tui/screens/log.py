@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Log
 
+from engine.process import logfile
 from lth_tui import plain
 from lth_tui.widgets.topbar import TopBar
 
@@ -21,38 +22,28 @@ LINES = 5_000
 
 
 class LogTail:
-    """Reads what is new in a log, from its last 64 KB on."""
+    """Reads what is new in a run's log, from its last 64 KB on, also once it has been moved away for a fresh one."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._offset = -1
-        self._begin()
-
-    def _begin(self) -> None:
+    def __init__(self, run: Path) -> None:
+        self._reader = logfile.Reader(run, last=TAIL)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._troubled = False
 
     def read(self) -> str:
         """Safe text that was not read before; empty where there is none. Never raises on what the file is."""
         try:
-            if not self.path.is_file():
-                return ""
-            with self.path.open("rb") as log:
-                size = log.seek(0, 2)
-                if self._offset > size:  # another file
-                    self._begin()
-                    self._offset = -1
-                if self._offset < 0:
-                    self._offset = max(0, size - TAIL)
-                log.seek(self._offset)
-                data = log.read(TAIL)
-                self._offset += len(data)
+            data = self._reader.read(TAIL)
+        except ValueError:  # closed: the screen is being left
+            return ""
         except OSError as error:
-            return "" if self._offset == -2 else self._trouble(error)
+            if self._troubled:
+                return ""
+            self._troubled = True
+            return f"engine.log cannot be read ({error.strerror or error})\n"
         return plain.lines(self._decoder.decode(data), TAIL)
 
-    def _trouble(self, error: OSError) -> str:
-        self._offset = -2
-        return f"engine.log cannot be read ({error.strerror or error})\n"
+    def close(self) -> None:
+        self._reader.close()
 
 
 class LogScreen(Screen[None]):
@@ -81,7 +72,7 @@ class LogScreen(Screen[None]):
     def __init__(self, run: Path) -> None:
         super().__init__()
         self.run_path = run
-        self.tail = LogTail(run / "engine.log")
+        self.tail = LogTail(run)
         self._reading = False
 
     def compose(self) -> ComposeResult:
@@ -110,6 +101,9 @@ class LogScreen(Screen[None]):
                 self.post_message(self.Grown(text))
         finally:
             self._reading = False
+
+    def on_unmount(self) -> None:
+        self.tail.close()
 
     def on_log_screen_grown(self, message: Grown) -> None:
         self.log_widget.border_title = "the end of it, followed; f or G goes to the end"

@@ -70,13 +70,17 @@ def _said(one: history.Summary) -> str:
     """The run's own words: its verdict, why it failed, or the time left."""
     if one["state"] == "failed":
         return f"failed: {one['cause'] or 'nobody knows why'}"
+    if one["state"] == rundir.UNREADABLE:
+        return str(one["cause"])
     if one["state"] == "orphaned":
         return "its engine is gone; `lth resume` goes on from its last round"
     if one["sentence"]:
         return str(one["sentence"])
     progress = one["progress"] if isinstance(one["progress"], dict) else {}
     left = words.duration(progress.get("seconds_left"))
-    return f"about {left} left" if left and one["state"] in rundir.ACTIVE else ""
+    where = f"on {one['unverified']}, unverified" if one.get("unverified") else ""
+    left = f"about {left} left" if left and one["state"] in rundir.ACTIVE else ""
+    return " · ".join(filter(None, (left, where)))
 
 
 def _haystack(one: history.Summary) -> str:

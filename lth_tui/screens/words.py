@@ -17,6 +17,7 @@ STATES: dict[str, Piece] = {
     "failed": ("✗", "bad"),
     "stopped": ("■", "dim"),
     "orphaned": ("!", "warn"),
+    "unreadable": ("?", "dim"),
 }
 # Tones as colours of the theme, for text outside tables.
 COLOURS = {
@@ -34,7 +35,7 @@ COLOURS = {
 def state(name: object) -> Piece:
     """`● running` and its tone."""
     sign, tone = STATES.get(str(name), ("?", "warn"))
-    return f"{sign} {plain.line(name, 12)}", tone
+    return f"{sign} {'private' if name == 'unreadable' else plain.line(name, 12)}", tone
 
 
 def number(value: object) -> float | None:

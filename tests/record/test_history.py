@@ -19,7 +19,7 @@ from engine.record import history, rundir
 from tests.record.real_runs import engine, leftovers, make, many, python
 
 KEYS = {
-    "id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", "finished", "name", "tags",
+    "id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", "finished", "name", "tags", "unverified",
     "best", "progress", "sentence", "cause", "stamp",
 }  # fmt: skip
 

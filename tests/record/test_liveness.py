@@ -35,11 +35,44 @@ def test_only_states_that_need_an_engine_can_be_orphaned(runs: Path) -> None:
         assert rundir.state(run) == ("orphaned" if state in ("running", "stopping") else state)
 
 
-def test_a_run_of_another_machine_is_what_its_status_says(runs: Path) -> None:
+def test_a_run_of_another_machine_is_believed_while_it_gives_signs_of_life(runs: Path) -> None:
     run = make(runs, state="running", process={"pid": 1, "host": "elsewhere"})
     assert rundir.state(run) == "running"
-    rundir.write_status(run, {"state": "running", "process": {"pid": 1, "host": socket.gethostname()}})
+    assert rundir.unverified(run, rundir.read_status(run)) == "elsewhere"
+    for name in ("engine.lock", "status.json"):
+        age(run / name, liveness.STALE + 5)
     assert rundir.state(run) == "orphaned"
+    assert rundir.unverified(run, rundir.read_status(run)) is None
+    liveness.heartbeat(run)()
+    assert rundir.state(run) == "running"
+    rundir.write_status(run, {"state": "running", "process": {"pid": 1, "host": socket.gethostname()}})
+    assert rundir.state(run) == "orphaned", "one of this machine is asked, not believed"
+
+
+def test_the_clocks_of_two_machines_may_differ(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make(runs, state="running", process={"pid": 1, "host": "elsewhere"})
+    for wrong in (-1e6, 1e6):
+        monkeypatch.setattr(liveness, "_clocks", {})
+        monkeypatch.setattr(liveness.time, "time", lambda wrong=wrong: wrong)
+        assert rundir.state(run) == "running"
+
+
+def test_a_sign_of_life_does_not_let_go_of_the_lock(runs: Path) -> None:
+    run = make(runs, state="running")
+    code = (
+        "import sys, time; from pathlib import Path; from engine.record import liveness\n"
+        "run = Path(sys.argv[1]); liveness.hold(run); beat = liveness.heartbeat(run, every=0)\n"
+        "beat(); beat(); print('beaten', flush=True); time.sleep(600)"
+    )
+    engine = python(code, run)
+    assert engine.stdout is not None
+    engine.stdout.readline()
+    assert rundir.holder(run) == engine.pid
+
+
+def age(path: Path, seconds: float) -> None:
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
 
 
 def test_the_lock_ends_with_its_engine_though_a_child_of_it_lives(runs: Path) -> None:

@@ -15,7 +15,7 @@ from tests.record.real_runs import SPEC, make
 
 SHOWN = {
     "id", "state", "created", "cause", "progress", "spec", "seeds", "machine", "data", "reference", "rounds",
-    "diverged", "verdict", "warnings", "events_skipped", "stability",
+    "diverged", "verdict", "warnings", "events_skipped", "stability", "unverified",
 }  # fmt: skip
 
 
