@@ -19,7 +19,7 @@ from engine import places
 from engine.errors import BadInput
 from engine.record import history, rundir
 from lth_tui import plain
-from lth_tui.keys import GLOBAL, PLACES
+from lth_tui.keys import PLACES, bindings
 from lth_tui.screens import words
 from lth_tui.screens.help import HelpScreen
 from lth_tui.screens.launch import LaunchScreen
@@ -58,7 +58,7 @@ class LthApp(App[None]):
     ELSEWHERE = 4.0  # further seconds, for the runs while another screen is in front
     CSS_PATH = "app.tcss"
     MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {"launch": LaunchScreen, "runs": RunsScreen}
-    BINDINGS: ClassVar[list[BindingType]] = GLOBAL
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
 

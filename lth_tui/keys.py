@@ -1,12 +1,116 @@
-"""The places of the app and the keys that are the same everywhere. The help screen is made from the bindings."""
+"""Every key of the app, in one place: the bindings of the screens, the help, the palette and the README's table are
+made from it, and by the names here a user gives an action other keys.
+"""
+
+from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
 
 PLACES = {"launch": ("1", "Launch"), "runs": ("2", "Runs")}
 
-GLOBAL: list[BindingType] = [
-    *(Binding(key, f"go('{name}')", title, show=False, id=f"go.{name}") for name, (key, title) in PLACES.items()),
-    Binding("question_mark,f1", "help", "Help", key_display="?", id="help"),
-    Binding("q", "quit", "Quit", id="quit"),
-    Binding("ctrl+q", "quit", "Quit, also while typing", show=False, priority=True, id="quit.anywhere"),
-]
+
+class Key(NamedTuple):
+    """What a key does where one is."""
+
+    name: str  # together with the place it stands at, `runs.stop`, what a user calls it
+    keys: str  # comma-separated, as Textual names them
+    action: str
+    title: str  # in the footer
+    words: str = ""  # in the help and the palette, where the title says too little
+    footer: bool = True
+    priority: bool = False  # also while typing
+    shown: str | None = None  # the key as the footer writes it, where Textual would write another
+
+
+class Group(NamedTuple):
+    """The keys that work together, and the title above them."""
+
+    title: str
+    keys: tuple[Key, ...]
+
+
+KEYS = {
+    "app": Group(
+        "Everywhere",
+        (
+            *(Key(f"go.{place}", key, f"go('{place}')", title, footer=False) for place, (key, title) in PLACES.items()),
+            Key("help", "question_mark,f1", "help", "Help", "All keys of the screen", shown="?"),
+            Key("quit", "q", "quit", "Quit", "Leave the app; runs go on"),
+            Key("quit.anywhere", "ctrl+q", "quit", "Quit, also while typing", footer=False, priority=True),
+        ),
+    ),
+    "runs": Group(
+        "On a run",
+        (
+            Key("open", "enter", "open", "Open"),
+            Key("stop", "s", "stop", "Stop"),
+            Key("remove", "x", "remove", "Remove"),
+            Key("undo", "u", "undo", "Undo"),
+            Key("filter", "slash", "filter", "Filter", shown="/"),
+            Key("new", "n", "app.go('launch')", "New run"),
+            Key("unfilter", "escape", "unfilter", "Show all again", footer=False),
+        ),
+    ),
+    "run": Group(
+        "On this run",
+        (
+            Key("back", "escape,backspace", "app.pop_screen", "Back", shown="Esc"),
+            Key("stop", "s", "stop", "Stop"),
+            Key("log", "l", "log", "Log"),
+            Key("chart", "c", "chart", "Chart/table"),
+            Key("metric", "m", "metric", "Accuracy/F1/loss"),
+        ),
+    ),
+    "log": Group(
+        "In the log",
+        (
+            Key("back", "escape,backspace,l", "app.pop_screen", "Back", shown="Esc"),
+            Key("follow", "f", "follow", "Follow"),
+            Key("down", "j", "scroll(1)", "Down", footer=False),
+            Key("up", "k", "scroll(-1)", "Up", footer=False),
+            Key("first", "g", "edge(0)", "First line", footer=False),
+            Key("last", "G", "edge(1)", "Last line, and follow", footer=False),
+        ),
+    ),
+    "launch": Group(
+        "On this form",
+        (
+            Key("launch", "f5,ctrl+l", "launch", "Launch", priority=True, shown="F5"),
+            Key("next", "enter", "next", "Next", footer=False),
+            Key("tab", "tab", "app.focus_next", "Next field"),
+            Key("left", "left,h", "aside(-1)", "The list to the left", footer=False),
+            Key("right", "right,l", "aside(1)", "The list to the right", footer=False),
+            Key("toggle", "space", "toggle", "Arm on/off"),
+            Key("leave", "escape", "leave", "Leave the field", footer=False),
+            Key("reset", "r", "reset", "Settings as usual", footer=False),
+        ),
+    ),
+    "table": Group(
+        "In a table",
+        (
+            Key("down", "down,j", "move(1)", "Next row", footer=False),
+            Key("up", "up,k", "move(-1)", "Previous row", footer=False),
+            Key("page.down", "pagedown,ctrl+d", "page(1)", "A page down", footer=False),
+            Key("page.up", "pageup,ctrl+u", "page(-1)", "A page up", footer=False),
+            Key("first", "home,g", "edge(0)", "First row", footer=False),
+            Key("last", "end,G", "edge(1)", "Last row", footer=False),
+        ),
+    ),
+}
+
+
+def bindings(place: str) -> list[BindingType]:
+    """The bindings of a screen or widget, each with an id, `place.name`, that Textual's keymaps know it by."""
+    return [
+        Binding(
+            key.keys,
+            key.action,
+            key.title,
+            show=key.footer,
+            key_display=key.shown,
+            priority=key.priority,
+            id=f"{place}.{key.name}",
+            tooltip=key.words or key.title,
+        )
+        for key in KEYS[place].keys
+    ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
@@ -17,6 +17,7 @@ from engine.data.cards import bring
 from engine.errors import BadInput
 from engine.record import rundir
 from lth_tui import plain
+from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import choice as choices
 from lth_tui.screens import launching, menu, words
 from lth_tui.widgets.field import Field
@@ -33,18 +34,9 @@ LISTS = ("model", "dataset", "schedule", "arms")
 class LaunchScreen(Screen[None]):
     """Three lists and the arms, a few settings, and a button. What is chosen is where the cursors are."""
 
-    HELP_TITLE = "On this form"
+    HELP_TITLE = KEYS["launch"].title
     CSS_PATH = "launch.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f5,ctrl+l", "launch", "Launch", key_display="F5", priority=True),
-        Binding("enter", "next", "Next", show=False),
-        Binding("tab", "app.focus_next", "Next field"),
-        Binding("left,h", "aside(-1)", "The list to the left", show=False),
-        Binding("right,l", "aside(1)", "The list to the right", show=False),
-        Binding("space", "toggle", "Arm on/off"),
-        Binding("escape", "leave", "Leave the field", show=False),
-        Binding("r", "reset", "Settings as usual", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("launch")
 
     app: "LthApp"
 

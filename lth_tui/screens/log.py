@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Log
 
 from engine.process import logfile
 from lth_tui import plain
+from lth_tui.keys import KEYS, bindings
 from lth_tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
@@ -49,16 +50,9 @@ class LogTail:
 class LogScreen(Screen[None]):
     """Follows the end until one scrolls up, and again from the end."""
 
-    HELP_TITLE = "In the log"
+    HELP_TITLE = KEYS["log"].title
     CSS_PATH = "log.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,backspace,l", "app.pop_screen", "Back", key_display="Esc"),
-        Binding("f", "follow", "Follow"),
-        Binding("j", "scroll(1)", "Down", show=False),
-        Binding("k", "scroll(-1)", "Up", show=False),
-        Binding("g", "edge(0)", "First line", show=False),
-        Binding("G", "edge(1)", "Last line, and follow", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("log")
 
     app: "LthApp"
 

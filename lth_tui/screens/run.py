@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
@@ -14,6 +14,7 @@ from textual.widgets import Footer, Static
 
 from engine.record import rundir, summary
 from lth_tui import plain
+from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import follow, words
 from lth_tui.screens.acting import ask_to_stop
 from lth_tui.screens.log import LogScreen
@@ -28,15 +29,9 @@ if TYPE_CHECKING:
 class RunScreen(Screen[None]):
     """Follows one run directory, from its first second to long after its last."""
 
-    HELP_TITLE = "On this run"
+    HELP_TITLE = KEYS["run"].title
     CSS_PATH = "run.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,backspace", "app.pop_screen", "Back", key_display="Esc"),
-        Binding("s", "stop", "Stop"),
-        Binding("l", "log", "Log"),
-        Binding("c", "chart", "Chart/table"),
-        Binding("m", "metric", "Accuracy/F1/loss"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("run")
 
     app: "LthApp"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
@@ -15,6 +15,7 @@ from engine.errors import BadInput
 from engine.process import queue
 from engine.record import history, rundir
 from lth_tui import plain
+from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import words
 from lth_tui.screens.acting import ask_to_stop
 from lth_tui.widgets.table import Column, Row, Table
@@ -91,17 +92,9 @@ def _haystack(one: history.Summary) -> str:
 class RunsScreen(Screen[None]):
     """A table of runs; on one of them: open, stop, remove, and undo the removal."""
 
-    HELP_TITLE = "On a run"
+    HELP_TITLE = KEYS["runs"].title
     CSS_PATH = "runs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open"),
-        Binding("s", "stop", "Stop"),
-        Binding("x", "remove", "Remove"),
-        Binding("u", "undo", "Undo"),
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("n", "app.go('launch')", "New run"),
-        Binding("escape", "unfilter", "Show all again", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("runs")
 
     app: "LthApp"
 

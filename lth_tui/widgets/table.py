@@ -14,11 +14,13 @@ from rich.errors import StyleSyntaxError
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from lth_tui.keys import bindings
 
 Piece = tuple[str, str]  # text and its tone
 Cell = str | Sequence[Piece]
@@ -81,14 +83,7 @@ class Table(ScrollView, can_focus=True):
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--cursor", *(f"table--{tone}" for tone in TONES)}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Next row", show=False),
-        Binding("up,k", "move(-1)", "Previous row", show=False),
-        Binding("pagedown,ctrl+d", "page(1)", "A page down", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", "A page up", show=False),
-        Binding("home,g", "edge(0)", "First row", show=False),
-        Binding("end,G", "edge(1)", "Last row", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("table")
 
     class Moved(Message):
         """The cursor came to another item, or to none."""
