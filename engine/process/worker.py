@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import BadInput, Stopped
 from engine.process import launch, logfile
 from engine.record import liveness, modes, rundir
+from engine.secrets import hidden
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +75,7 @@ def work(run: Path, stop: _StopFlag) -> int:
 
         journal = RunJournal(run, lambda: stop.asked)
     except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
-        traceback.print_exc()
+        print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
         print(cause(error), flush=True)
         status = rundir.read_status(run) | {"state": "failed", "cause": cause(error)}
         with suppress(OSError):
@@ -90,7 +91,7 @@ def work(run: Path, stop: _StopFlag) -> int:
         journal.failed(str(error), bad_input=True)
         return BAD_INPUT
     except Exception as error:  # noqa: BLE001  nothing may end without a state
-        traceback.print_exc()
+        print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
         journal.failed(cause(error), bad_input=False)
         return FAILED
     return DONE
@@ -261,7 +262,7 @@ def cause(error: Exception) -> str:
     said = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in said or "allocate memory" in said:
         return "out of memory; a smaller training.batch_size or model would fit"
-    words = str(error).strip().splitlines()
+    words = hidden(str(error)).strip().splitlines()
     return f"{type(error).__name__}: {words[0] if words else 'no message'}"
 
 

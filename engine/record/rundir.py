@@ -118,7 +118,8 @@ def create(
 def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
     """Replace a file by `data`: a reader, or a crash, meets the old content or the new, never a mixture.
 
-    Its mode is that of `modes`, whatever the old one's was. `durable` waits until a power cut cannot take it back (about 1.5 ms). Raises OSError, with the old file untouched.
+    Its mode is that of `modes`, whatever the old one's was. `durable` waits until a power cut cannot take it back
+    (about 1.5 ms). Raises OSError, with the old file untouched.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     temporary = Path(name)
