@@ -4,6 +4,8 @@ A terminal obeys control characters, so a log line could set its title or its cl
 Markup is no concern of this module: nobody parses foreign text as markup, neither rich's nor Textual's.
 """
 
+import re
+from functools import cache
 from pathlib import Path
 
 _SIGNS: dict[int, str | None] = {code: chr(0x2400 + code) for code in range(0x20)}  # ESC becomes ␛
@@ -31,6 +33,32 @@ def line(value: object, most: int = 500) -> str:
 def lines(value: object, most: int = 100_000) -> str:
     """Any value as safe text that keeps its line breaks, at most `most` characters of it."""
     return str(value)[:most].translate(_MANY_LINES)
+
+
+def escaped(text: str) -> str:
+    """JSON text with what a terminal would obey, reorder or not show written as escapes; its value stays the same.
+
+    C0 is escaped in JSON already, save the line breaks between its values.
+    """
+    if text.isascii() and "\x7f" not in text:  # most of it, and at once
+        return text
+    return _obeyed().sub(_escape, text)
+
+
+@cache
+def _obeyed() -> re.Pattern[str]:
+    """Any character of the signs above that JSON has as it is."""
+    codes = sorted(code for code in _SIGNS if code >= 0x7F)
+    first = [code for code in codes if code - 1 not in _SIGNS or code == 0x7F]
+    last = [code for code in codes if code + 1 not in _SIGNS]
+    return re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in zip(first, last, strict=True)) + "]")
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\u{0xD800 + (code - 0x10000 >> 10):04x}\\u{0xDC00 + (code - 0x10000 & 0x3FF):04x}"
 
 
 def path(value: Path) -> str:

@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         return BAD_INPUT
     if os.getsid(0) != os.getpid():
         return launch.spawn(run).wait()
-    os.umask(modes.PRIVATE)
+    modes.guard()
     stop = _StopFlag()
     try:
         liveness.hold(run)
