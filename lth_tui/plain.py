@@ -7,6 +7,7 @@ Markup is no concern of this module: nobody parses foreign text as markup, neith
 import re
 from functools import cache
 from pathlib import Path
+from unicodedata import category
 
 _SIGNS: dict[int, str | None] = {code: chr(0x2400 + code) for code in range(0x20)}  # ESC becomes ␛
 _SIGNS |= {0x7F: "\u2421"}
@@ -18,6 +19,8 @@ _SIGNS |= dict.fromkeys([0x2028, 0x2029], " ")
 _SIGNS |= dict.fromkeys([0xAD, 0x061C, 0x115F, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F)], "")
 _SIGNS |= dict.fromkeys([*range(0x2060, 0x2065), *range(0x2066, 0x2070), 0x3164, 0xFEFF, 0xFFA0], "")
 _SIGNS |= dict.fromkeys([*range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0080)], "")
+_JOINERS = "\u200c\u200d"
+_PILED = 8  # no script needs more on one letter
 _ONE_LINE = _SIGNS | {0x09: " ", 0x0A: " ", 0x0D: ""}
 _MANY_LINES = _SIGNS | {0x09: "    ", 0x0A: "\n", 0x0D: ""}
 
@@ -26,13 +29,25 @@ def line(value: object, most: int = 500) -> str:
     """Any value as one safe line of at most `most` characters; one that is cut ends in `…`."""
     text = str(value)
     room = 4 * most + 100  # some signs are dropped; a megabyte need not be translated to find out
-    safe = text[:room].translate(_ONE_LINE)
+    safe = _tamed(text[:room].translate(_ONE_LINE))
     return safe if len(safe) <= most and len(text) <= room else safe[: most - 1] + "…"
 
 
 def lines(value: object, most: int = 100_000) -> str:
     """Any value as safe text that keeps its line breaks, at most `most` characters of it."""
-    return str(value)[:most].translate(_MANY_LINES)
+    return _tamed(str(value)[:most].translate(_MANY_LINES))
+
+
+def _tamed(text: str) -> str:
+    """The text with at most a few signs of no width in a row: hundreds are piled over the lines around it."""
+    if text.isascii():
+        return text
+    kept, row = [], 0
+    for sign in text:
+        row = row + 1 if sign >= "\u0300" and (sign in _JOINERS or category(sign) in ("Mn", "Me")) else 0
+        if row <= _PILED:
+            kept.append(sign)
+    return text if len(kept) == len(text) else "".join(kept)
 
 
 def escaped(text: str) -> str:

@@ -309,6 +309,8 @@ def trash(run: Path) -> Path:
     with _blamed_on(run.parent):
         if holder(run) is not None:
             raise BadInput(f"run: {run.name} has a working engine; stop it first with `lth stop {run.name}`.")
+        if bin_.is_symlink():
+            raise BadInput(f"runs folder: {bin_} is a link, and removed runs stay here; remove it.")
         modes.make(bin_)
         count = 1
         while (target := bin_ / (run.name if count == 1 else f"{run.name}.{count}")).exists():
