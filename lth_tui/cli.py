@@ -92,7 +92,7 @@ for command in (
 
 def main() -> None:
     """The `lth` command."""
-    os.umask(modes.PRIVATE)
+    modes.guard()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without our signs gets question marks, no traceback

@@ -16,7 +16,7 @@ from engine.errors import BadInput
 from engine.process import launch, queue
 from engine.record import events, extensions, rundir, summary, waiting
 from lth_tui import plain, queue_view
-from lth_tui.screens.words import number
+from lth_tui.screens.words import number, share
 from lth_tui.tables import QUIET, duration, percent
 
 _TICK = 0.25
@@ -96,7 +96,7 @@ def _display(run: Path, console: Console, place: str | None) -> Iterator[Callabl
     """A function that brings the display up to date."""
     one_line = Column(no_wrap=True)
     progress = Progress(
-        TextColumn("{task.description}", table_column=one_line),
+        TextColumn("{task.description}", table_column=one_line, markup=False),
         BarColumn(bar_width=12),
         TextColumn("{task.percentage:>3.0f} %", table_column=one_line),
         _TimeLeft(table_column=one_line),
@@ -120,9 +120,9 @@ def _display(run: Path, console: Console, place: str | None) -> Iterator[Callabl
             done = status.get("progress", {})
             progress.update(
                 task,
-                completed=done.get("fraction") or 0.0,
+                completed=share(done.get("fraction")) or 0.0,
                 description=before + (turn.words(status) or doing(status, seeds, rounds)),
-                left=done.get("seconds_left"),
+                left=number(done.get("seconds_left")),
             )
 
         yield update
@@ -164,11 +164,11 @@ class _Told:
         self.offset = tail.offset
         for event in tail.events:
             if event["event"] == "trained":
-                self.console.print(Text(_trained(event), style=QUIET))
+                self.console.print(Text(plain.line(_trained(event)), style=QUIET))
             elif event["event"] == "reference":
-                self.console.print(Text(_referred(event), style=QUIET))
+                self.console.print(Text(plain.line(_referred(event)), style=QUIET))
             elif event["event"] == "stability":
-                self.console.print(Text(_compared(event), style=QUIET))
+                self.console.print(Text(plain.line(_compared(event)), style=QUIET))
             elif event["event"] == "warning":
                 self.console.print(Text(f"Warning: {plain.line(event.get('message'))}", style="yellow"))
 

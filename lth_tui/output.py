@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.errors import BadInput
 from lth_tui import plain
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print csv, safe to open in a spreadsheet.")]
 Metric = Annotated[str, typer.Option("--metric", help="What the table shows: accuracy, macro-f1 or loss.")]
 Arms = Annotated[
     list[str] | None,
@@ -27,11 +29,27 @@ Run = Annotated[str, typer.Argument(metavar="RUN", help="Any unique part of a ru
 
 def out(value: Any, indent: bool = True) -> None:
     """One result on standard output: a string as it is, anything else as JSON."""
-    if isinstance(value, str):
-        return typer.echo(value)
+    return typer.echo(value if isinstance(value, str) else as_json(value, indent))
+
+
+def as_json(value: Any, indent: bool = True) -> str:
+    """JSON in which whatever a terminal would obey is written as an escape: other bytes, the very same value."""
     import orjson
 
-    return typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0).decode())
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0).decode()
+    except TypeError:  # half of a surrogate pair, as a file's name may have; a number of more than 64 bits
+        import json
+
+        finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        text = json.dumps(finite, indent=2 if indent else None, ensure_ascii=False)
+    return plain.escaped(text)
+
+
+def refuse_both(json: bool, csv: bool) -> None:
+    """BadInput where a result is asked for in two forms."""
+    if json and csv:
+        raise BadInput("--json, --csv: both given; give one of them.")
 
 
 def nobody_reads(descriptor: int = 1) -> None:

@@ -165,7 +165,10 @@ def cards(entries: list[tuple[str, list[str]]]) -> Table:
 
 
 class _Console(Console):
-    """A console whose reader may leave early, as in `lth ls | head`: that is no error."""
+    """A console that reads nothing as markup, and whose reader may leave early, as in `lth ls | head`."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -175,9 +178,9 @@ class _Console(Console):
 
 def out() -> Console:
     """Results: standard output."""
-    return _Console(highlight=False)
+    return _Console()
 
 
 def words() -> Console:
     """Everything that is not the result: standard error."""
-    return _Console(stderr=True, highlight=False)
+    return _Console(stderr=True)

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.secrets import hidden
+
 _TRIES = 4  # in a row that brought nothing
 _SHA256, _SHA1 = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{40}")
 _HASHED = 1 << 20  # bytes hashed at a time
@@ -104,7 +106,7 @@ def reason(error: BaseException) -> str:
             return f"the hub answered {each.response.status_code}"
         if isinstance(each, OSError) and each.strerror:
             return each.strerror
-    lines = str(error).strip().splitlines()
+    lines = hidden(str(error)).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 

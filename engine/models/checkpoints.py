@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.data import transfer
 from engine.errors import BadInput
 from engine.models.facts import TOKENIZER, WEIGHTS, check, no_weights, one_of
+from engine.record import modes
 
 Progress = Callable[[str], None]
 
@@ -38,7 +39,8 @@ def resolve(checkpoint: str, download: bool, progress: Progress = lambda _: None
         with transfer.quiet():
             cached = _cached(name, revision)
             if download and not _usable(cached):
-                cached = _download(checkpoint, name, revision, progress)
+                with modes.as_given():  # the hub's cache is not ours, and may be shared otherwise
+                    cached = _download(checkpoint, name, revision, progress)
     except BadInput:
         raise
     except Exception as error:  # noqa: BLE001  the hub's client raises what its dependencies do; `transfer` knows which

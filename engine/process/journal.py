@@ -17,6 +17,7 @@ from engine.process.bookmark import RunBookmark
 from engine.pruning.mask import Weights
 from engine.randomness import NUMBERS
 from engine.record import barriers, checkpoint, events, extensions, liveness, rundir, shared, summary, tickets
+from engine.secrets import hidden
 from engine.spec import RunSpec
 
 _DURABLE = {
@@ -134,7 +135,7 @@ class RunJournal:
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001  the run is about networks, and can do without
-            said = str(error).strip().partition("\n")[0] or type(error).__name__
+            said = hidden(str(error)).strip().partition("\n")[0] or type(error).__name__
             self.tell("warning", seed=seed, message=f"no linear reference for seed {seed}: {said}")
             return
         self.linear[seed] = {

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import BadInput, Stopped
 from engine.process import launch, logfile, queue
 from engine.record import liveness, modes, rundir
+from engine.secrets import hidden
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> int:
         return BAD_INPUT
     if os.getsid(0) != os.getpid():
         return launch.spawn(run).wait()
-    os.umask(modes.PRIVATE)
+    modes.guard()
     stop = _StopFlag()
     try:
         liveness.hold(run)
@@ -102,7 +103,7 @@ def work(run: Path, stop: _StopFlag, gpu: str | None = None) -> int:
 
         journal = RunJournal(run, lambda: stop.asked)
     except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
-        traceback.print_exc()
+        print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
         print(cause(error), flush=True)
         status = rundir.read_status(run) | {"state": "failed", "cause": cause(error)}
         with suppress(OSError):
@@ -118,7 +119,7 @@ def work(run: Path, stop: _StopFlag, gpu: str | None = None) -> int:
         journal.failed(str(error), bad_input=True)
         return BAD_INPUT
     except Exception as error:  # noqa: BLE001  nothing may end without a state
-        traceback.print_exc()
+        print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
         journal.failed(cause(error), bad_input=False)
         return FAILED
     return DONE
@@ -296,7 +297,7 @@ def cause(error: Exception) -> str:
     said = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in said or "allocate memory" in said:
         return "out of memory; a smaller training.batch_size or model would fit"
-    words = str(error).strip().splitlines()
+    words = hidden(str(error)).strip().splitlines()
     return f"{type(error).__name__}: {words[0] if words else 'no message'}"
 
 

@@ -7,11 +7,28 @@ else files are 0600 and folders 0700.
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PRIVATE = 0o077  # the umask of every process of ours, for what is written by those whose code is not ours
 _SHARED = stat.S_ISGID | stat.S_IWGRP
+_given: list[int] = []  # the umask that this process came with, once `guard` was called
+
+
+def guard() -> None:
+    """From now on, what is written by those whose code is not ours is this user's alone too."""
+    _given.append(os.umask(0o077))
+
+
+@contextmanager
+def as_given() -> Iterator[None]:
+    """The umask that this process came with, for folders that are not ours, such as the hub's cache."""
+    ours = os.umask(_given[0]) if _given else None
+    try:
+        yield
+    finally:
+        if ours is not None:
+            os.umask(ours)
 
 
 def shared(folder: Path) -> bool:

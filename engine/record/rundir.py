@@ -119,7 +119,8 @@ def create(
 def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
     """Replace a file by `data`: a reader, or a crash, meets the old content or the new, never a mixture.
 
-    Its mode is that of `modes`, whatever the old one's was. `durable` waits until a power cut cannot take it back (about 1.5 ms). Raises OSError, with the old file untouched.
+    Its mode is that of `modes`, whatever the old one's was. `durable` waits until a power cut cannot take it back
+    (about 1.5 ms). Raises OSError, with the old file untouched.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     temporary = Path(name)
@@ -311,6 +312,8 @@ def trash(run: Path) -> Path:
     with _blamed_on(run.parent):
         if holder(run) is not None:
             raise BadInput(f"run: {run.name} has a working engine; stop it first with `lth stop {run.name}`.")
+        if bin_.is_symlink():
+            raise BadInput(f"runs folder: {bin_} is a link, and removed runs stay here; remove it.")
         modes.make(bin_)
         count = 1
         while (target := bin_ / (run.name if count == 1 else f"{run.name}.{count}")).exists():

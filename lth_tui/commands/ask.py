@@ -46,7 +46,12 @@ def transfer(
     found = output.find(run)
     with tables.words().status("Preparing", spinner="line") as status:
         asked = ask.transfer(
-            found, round_, dataset, arm, settings, lambda words: status.update(f"Preparing: {words} (once)")
+            found,
+            round_,
+            dataset,
+            arm,
+            settings,
+            lambda words: status.update(tables.text(f"Preparing: {words} (once)")),
         )
     raise typer.Exit(start.launch(asked.spec, detach, json, asked.fill, asked.remarks))
 

@@ -13,8 +13,10 @@ from lth_tui import output
 def ls(
     json: output.Json = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Show so many; 0 shows all.")] = 0,
+    csv: output.Csv = False,
 ) -> None:
     """The runs, newest first."""
+    output.refuse_both(json, csv)
     from engine.places import runs_root
     from engine.record import history
 
@@ -29,6 +31,10 @@ def ls(
     found = found[: limit or None]
     if json:
         return output.out(found)
+    if csv:
+        from lth_tui import sheet
+
+        return typer.echo(sheet.runs(found), nl=False)
     if not found:
         return output.say("No runs yet. Start one with: lth demo")
     from lth_tui import tables
@@ -40,11 +46,17 @@ def show(
     run: output.Run,
     metric: output.Metric = "accuracy",
     json: output.Json = False,
+    csv: output.Csv = False,
 ) -> None:
     """One run: its rounds, its chart, its verdict."""
+    output.refuse_both(json, csv)
     shown = output.shown(output.find(run))
     if json:
         return output.out(shown)
+    if csv:
+        from lth_tui import sheet
+
+        return typer.echo(sheet.rounds(shown), nl=False)
     from lth_tui import one_run, tables
 
     if metric not in one_run.METRICS:

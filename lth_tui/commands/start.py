@@ -136,7 +136,9 @@ def launch(
     cost = _cost(spec, spec.trainings)  # before there is a run that measured nothing yet
     try:
         with tables.words().status("Preparing", spinner="line") as status:
-            made = new_run(runs_root(), spec, lambda words: status.update(f"Preparing: {words} (once)"), fill)
+            made = new_run(
+                runs_root(), spec, lambda words: status.update(tables.text(f"Preparing: {words} (once)")), fill
+            )
     except KeyboardInterrupt:
         output.say("Nothing was started.")
         return output.INTERRUPTED

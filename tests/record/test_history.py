@@ -19,8 +19,8 @@ from engine.record import history, rundir
 from tests.record.real_runs import engine, leftovers, make, many, python
 
 KEYS = {
-    "id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", "finished", "name", "tags", "unverified",
-    "best", "progress", "sentence", "cause", "stamp",
+    "id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", "finished", "name", "tags",
+    "best", "progress", "sentence", "cause", "unverified", "stamp",
 }  # fmt: skip
 
 

@@ -1,0 +1,77 @@
+"""Runs and rounds as csv (RFC 4180) that a spreadsheet may open: foreign text in it is never a formula.
+
+Numbers of ours are written in full, a text that a spreadsheet would compute gets an apostrophe before it.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from engine.record import summary
+from lth_tui import plain
+
+_COMPUTED = (
+    "=+-@＝＋－＠'"  # what begins a formula, wide signs too; the apostrophe, so that ours can be told from theirs
+)
+_LONGEST = 10_000  # characters of a cell; spreadsheets take 32,767
+
+_RUN = ("id", "name", "state", "unverified", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created",
+        "finished", "tags", "sentence", "cause")  # fmt: skip
+
+
+def cell(value: object) -> str:
+    """One value: nothing for None and for what is no number, lists as words, foreign text made safe."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value) if math.isfinite(value) else ""
+    words = plain.line("; ".join(map(str, value)) if isinstance(value, list | tuple) else value, _LONGEST)
+    return f"'{words}" if words.strip()[:1] and words.strip()[0] in _COMPUTED else words
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A header and rows, each ended by CR LF."""
+    made = io.StringIO()
+    lines = csv.writer(made, lineterminator="\r\n")
+    lines.writerow(columns)
+    lines.writerows([cell(value) for value in row] for row in rows)
+    return made.getvalue()
+
+
+def runs(summaries: Iterable[dict[str, Any]]) -> str:
+    """A line a run: what `lth ls --json` tells, its best ticket in columns of their own."""
+    found = list(summaries)
+    best = [_mapping(one.get("best")) for one in found]
+    progress = [_mapping(one.get("progress")).get("fraction") for one in found]
+    keys = sorted({key for one in best for key in one if isinstance(one[key], int | float)})
+    columns = [*_RUN, "progress", *(f"best_{plain.line(key, 100)}" for key in keys)]
+    rows = zip(found, progress, best, strict=True)
+    return table(columns, ([*map(run.get, _RUN), done, *map(told.get, keys)] for run, done, told in rows))
+
+
+def rounds(shown: dict[str, Any]) -> str:
+    """A line a trained network, from `lth show --json`: run, round, sparsity, arm, seed, and each metric."""
+    columns = ["run", "round", "sparsity", "total_sparsity", "nonzero", "arm", "seed", *summary.METRICS, "parameters"]
+
+    def rows() -> Iterable[list[object]]:
+        for entry in shown["rounds"]:
+            for arm, lists in entry["arms"].items():
+                for place, seed in enumerate(shown["seeds"]):
+                    found = [_at(lists.get(name), place) for name in (*summary.METRICS, "parameters")]
+                    if any(one is not None for one in found):
+                        where = map(entry.get, ("round", "sparsity", "total_sparsity", "nonzero"))
+                        yield [shown["id"], *where, arm, seed, *found]
+
+    return table(columns, rows())
+
+
+def _at(values: object, place: int) -> object:
+    return values[place] if isinstance(values, list) and place < len(values) else None
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
