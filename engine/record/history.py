@@ -25,6 +25,7 @@ FILE = "history.json"
 FORMAT = 1
 Summary = dict[str, Any]
 
+_LARGEST = 1 << 28  # bytes; a run has one or two thousand
 _FROM_STATUS = ("best", "progress", "sentence", "cause")
 _VOLATILE = ("best", "progress", "sentence", "cause", "finished", "name", "tags", "stamp")  # stored once a run is final
 _KEYS = {"id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", *_VOLATILE}
@@ -49,11 +50,13 @@ class SafeStorage(Storage):
         seen, tables, trouble = self._cache
         if (now := _stat(self.path)) is None or now != seen:
             try:
-                tables, trouble = _decoded(self.path.read_bytes())
+                tables, trouble = _decoded(rundir.content(self.path, _LARGEST))
             except FileNotFoundError:
                 tables, trouble = None, "was missing"
             except OSError as error:
                 tables, trouble = None, f"could not be read ({error.strerror})"
+            except ValueError as error:
+                tables, trouble = None, f"could not be read ({error})"
             self._cache = (now, tables, trouble)
         # TinyDB puts a new table into what it gets, then writes: the cache must not see it if that fails.
         return None if tables is None else dict(tables), trouble
@@ -246,13 +249,17 @@ def _count(directories: list[Path]) -> str:
 def reindex(runs: Path) -> int:
     """Rebuild the index from the run directories; how many there are. BadInput where it cannot be written."""
 
-    def change(table: Runs) -> None:
-        table.change(map(_stored, map(summarise, rundir.run_dirs(runs))), afresh=True)
+    directories: list[Path] = []
 
-    directories = rundir.run_dirs(runs)
+    def change(table: Runs) -> None:
+        directories.extend(rundir.run_dirs(runs))
+        table.change(map(_stored, map(summarise, directories)), afresh=True)
+
     try:
-        if runs.exists():
+        if runs.is_dir():
             _written(_storage(runs), change)
+        else:
+            rundir.run_dirs(runs)  # BadInput where it is a file
     except OSError as error:
         why = error.strerror or error
         raise BadInput(

@@ -160,21 +160,28 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def load_json(path: str | Path, largest: int = _LARGEST, folder: int | None = None) -> dict[str, Any]:
-    """The JSON object in a file of at most `largest` bytes. Raises OSError, ValueError, TypeError.
+def content(path: str | Path, largest: int, folder: int | None = None) -> bytes:
+    """All of a plain file of at most `largest` bytes. Raises OSError, and ValueError for anything else.
 
     `folder` is a descriptor of the folder that a relative path begins from.
     """
     # A fifo must not block the reader.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
             raise ValueError("not a file")
-        data = os.read(descriptor, largest + 1)
+        data = os.read(descriptor, min(about.st_size, largest) + 1)
     finally:
         os.close(descriptor)
     if len(data) > largest:
         raise ValueError("too large")
+    return data
+
+
+def load_json(path: str | Path, largest: int = _LARGEST, folder: int | None = None) -> dict[str, Any]:
+    """The JSON object in what `content` reads. Raises OSError, ValueError, TypeError."""
+    data = content(path, largest, folder)
     tree = orjson.loads(data)
     if not isinstance(tree, dict):
         raise TypeError("not a JSON object")
