@@ -43,6 +43,8 @@ def main(arguments: list[str]) -> int:
         return launch.spawn(run).wait()
     stop = _StopFlag()
     try:
+        if rundir.alive(run, rundir.read_status(run)):  # whose lock may be free: somebody took the file away
+            raise liveness.LockHeld(f"run {run.name} is held by another engine.")
         liveness.hold(run)
     except liveness.LockHeld as error:
         print(error, file=sys.stderr)

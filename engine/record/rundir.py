@@ -228,7 +228,14 @@ def state(run: Path, status: dict[str, Any] | None = None) -> str:
     process = status.get("process", {})
     if said not in ACTIVE or (isinstance(process.get("host"), str) and not here(process)):
         return said
-    return said if holder(run) is not None else "orphaned"
+    return said if alive(run, status) else "orphaned"
+
+
+def alive(run: Path, status: dict[str, Any]) -> bool:
+    """Whether an engine of this machine works on a run: it holds the lock, or somebody took the locked file away and it
+    is the process that an active status tells of.
+    """
+    return holder(run) is not None or (status["state"] in ACTIVE and same_process(status.get("process")))
 
 
 def run_dirs(runs: Path) -> list[Path]:
@@ -272,7 +279,7 @@ def trash(run: Path) -> Path:
     """Move a run to `.trash` in its runs folder. BadInput where an engine holds it, or the folder cannot be changed."""
     bin_ = run.parent / ".trash"
     with _blamed_on(run.parent):
-        if holder(run) is not None:
+        if alive(run, read_status(run)):
             raise BadInput(f"run: {run.name} has a working engine; stop it first with `lth stop {run.name}`.")
         bin_.mkdir(0o700, exist_ok=True)
         count = 1
