@@ -42,9 +42,10 @@ def main(arguments: list[str]) -> int:
     if os.getsid(0) != os.getpid():
         return launch.spawn(run).wait()
     stop = _StopFlag()
+    if rundir.alive(run, rundir.read_status(run)):  # which may hold no lock: somebody took the file away
+        print(f"run {run.name} is held by another engine.", file=sys.stderr)
+        return FAILED
     try:
-        if rundir.alive(run, rundir.read_status(run)):  # whose lock may be free: somebody took the file away
-            raise liveness.LockHeld(f"run {run.name} is held by another engine.")
         liveness.hold(run)
     except liveness.LockHeld as error:
         print(error, file=sys.stderr)
