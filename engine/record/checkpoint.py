@@ -1,5 +1,6 @@
 """Weights and masks on disk: safetensors throughout, so nothing is ever unpickled; each file is replaced atomically."""
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,9 @@ def _unpack(packed: dict[str, Tensor], metadata: dict[str, str]) -> dict[str, Te
     try:
         mask = {}
         for name, shape in orjson.loads(metadata["shapes"]).items():  # the order of the network, not of the file
-            bits = np.unpackbits(packed[name].numpy(), count=int(np.prod(shape)))
+            if packed[name].numel() != -(-prod(shape) // 8):  # or zeros would fill memory up to any size
+                raise ValueError(f"{packed[name].numel()} bytes of {name}")
+            bits = np.unpackbits(packed[name].numpy(), count=prod(shape))
             mask[name] = torch.from_numpy(bits.astype(bool)).view(shape)
         return mask
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:

@@ -160,7 +160,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def content(path: str | Path, largest: int, folder: int | None = None) -> bytes:
+def content(path: str | Path, largest: int = _LARGEST, folder: int | None = None) -> bytes:
     """All of a plain file of at most `largest` bytes. Raises OSError, and ValueError for anything else.
 
     `folder` is a descriptor of the folder that a relative path begins from.
