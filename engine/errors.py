@@ -17,4 +17,5 @@ def unknown(field: str, given: str, known: Iterable[str]) -> BadInput:
     names = sorted(known)
     near = get_close_matches(given, names, n=3, cutoff=0.5)
     offer = f"did you mean {' or '.join(near)}?" if near else f"choose from: {', '.join(names)}."
-    return BadInput(f"{field}: {given!r} is not known; {offer}")
+    shown = repr(given) if len(repr(given)) <= 80 else repr(given)[:77] + "..."
+    return BadInput(f"{field}: {shown} is not known; {offer}")

@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from engine import catalog, defaults, schedules, steps
 from engine.errors import BadInput, unknown
-from engine.record import extensions
+from engine.record import extensions, rundir
 
 VERSION = 2  # 1 had no optimizer, factors, retrain and origin
 
@@ -474,6 +474,7 @@ def sentence(error: ValidationError, group: str = "") -> str:
     if isinstance(cause, BadInput):
         return str(cause)
     field = group + ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+    field = field if len(field) <= 80 else field[:77] + "..."
     if first["type"] == "missing":
         return f"{field}: it is missing; give a value."
     if first["type"] == "extra_forbidden":
@@ -541,10 +542,10 @@ def of_run(run: Path) -> RunSpec:
 def load(path: Path, added: list[dict[str, Any]] | None = None) -> RunSpec:
     """Read a `spec.json`. BadInput where it is missing, torn, of a newer version, or holds unknown keys."""
     try:
-        tree = orjson.loads(path.read_bytes())
+        tree = orjson.loads(rundir.content(path))
     except FileNotFoundError:
         raise BadInput(f"spec: {path} does not exist; name a run directory that holds a spec.json.") from None
-    except (OSError, orjson.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BadInput(f"spec: {path} cannot be read as JSON ({error}); restore it or remove the run.") from None
     refuse_newer(tree, path)
     if isinstance(tree, dict):

@@ -7,7 +7,6 @@ imports anything heavy: that lock, held, is what "alive" means.
 """
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Stopped
-from engine.process import launch, logfile, queue
+from engine.process import causes, launch, logfile, queue
 from engine.record import liveness, modes, rundir
 from engine.secrets import hidden
 
@@ -49,13 +48,9 @@ def main(arguments: list[str]) -> int:
         return launch.spawn(run).wait()
     modes.guard()
     stop = _StopFlag()
-    try:
-        liveness.hold(run)
-    except liveness.LockHeld as error:
-        if told.queued:  # by a dispatcher that did not live to see that the run was taken up
-            return DONE
-        print(error, file=sys.stderr)
-        return FAILED
+    if (taken := _taken(run)) is not None:
+        print(taken, file=sys.stderr)
+        return DONE if told.queued else FAILED  # a dispatcher did not live to see that the run was taken up
     if told.queued and rundir.read_status(run)["state"] != "queued":
         return DONE
     logfile.keep(run, liveness.heartbeat(run))
@@ -67,6 +62,17 @@ def main(arguments: list[str]) -> int:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who asks now asks too late: the code says how it ended
         _wake(run.parent, visible)
+
+
+def _taken(run: Path) -> str | None:
+    """Take a run's lock; if another engine has it, or works though somebody took the locked file away, say so."""
+    if rundir.alive(run, rundir.read_status(run)):
+        return f"run {run.name} is held by another engine (process {rundir.holder(run) or 'unknown'})."
+    try:
+        liveness.hold(run)
+    except liveness.LockHeld as error:
+        return str(error)
+    return None
 
 
 def _wake(runs: Path, visible: str | None) -> None:
@@ -104,8 +110,8 @@ def work(run: Path, stop: _StopFlag, gpu: str | None = None) -> int:
         journal = RunJournal(run, lambda: stop.asked)
     except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
         print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
-        print(cause(error), flush=True)
-        status = rundir.read_status(run) | {"state": "failed", "cause": cause(error)}
+        print(causes.of(error), flush=True)
+        status = rundir.read_status(run) | {"state": "failed", "cause": causes.of(error)}
         with suppress(OSError):
             rundir.write_status(run, status, durable=True)
         return FAILED
@@ -120,7 +126,7 @@ def work(run: Path, stop: _StopFlag, gpu: str | None = None) -> int:
         return BAD_INPUT
     except Exception as error:  # noqa: BLE001  nothing may end without a state
         print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
-        journal.failed(cause(error), bad_input=False)
+        journal.failed(causes.of(error), bad_input=False)
         return FAILED
     return DONE
 
@@ -285,20 +291,6 @@ def _machine(device: "torch.device", threads: int) -> dict[str, Any]:
     if device.type == "cuda":
         told |= {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}
     return told
-
-
-def cause(error: Exception) -> str:
-    """What went wrong in words, with what would help where that is known."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full; free some space, then resume the run"
-    if isinstance(error, OSError) and error.errno == errno.EIO:
-        where = error.filename or "a file of the run"
-        return f"{where}: input/output error; see that the disk is sound and still connected, then resume the run"
-    said = str(error).lower()
-    if isinstance(error, MemoryError) or "out of memory" in said or "allocate memory" in said:
-        return "out of memory; a smaller training.batch_size or model would fit"
-    words = hidden(str(error)).strip().splitlines()
-    return f"{type(error).__name__}: {words[0] if words else 'no message'}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -209,14 +210,18 @@ def _pack(mask: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
 
 
 def _unpack(packed: dict[str, Tensor], metadata: dict[str, str]) -> dict[str, Tensor]:
+    """The mask that `_pack` packed. Raises Damaged."""
     try:
-        mask = {}
-        for name, shape in orjson.loads(metadata["shapes"]).items():  # the order of the network, not of the file
-            bits = np.unpackbits(packed[name].numpy(), count=int(np.prod(shape)))
-            mask[name] = torch.from_numpy(bits.astype(bool)).view(shape)
-        return mask
+        shapes = orjson.loads(metadata["shapes"])  # in the order of the network, not of the file
+        return {name: _unpacked(packed[name], shape) for name, shape in shapes.items()}
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise Damaged(f"a mask does not fit its shape: {error}") from None
+
+
+def _unpacked(bits: Tensor, shape: list[int]) -> Tensor:
+    if bits.numel() != -(-prod(shape) // 8):  # or zeros would fill memory up to any size
+        raise ValueError(f"{bits.numel()} bytes for {shape}")
+    return torch.from_numpy(np.unpackbits(bits.numpy(), count=prod(shape)).astype(bool)).view(shape)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -22,6 +22,7 @@ FILE = "events.jsonl"
 _OWN = frozenset(("seq", "time", "event", "crc32"))
 _TAIL = len(b',"crc32":"00000000"}')
 _LARGEST_SEQ = 2**53
+_LARGEST = 1 << 30  # bytes; the longest honest run stays below
 
 
 class Tail(NamedTuple):
@@ -98,6 +99,8 @@ def read(path: Path, offset: int = 0) -> Tail:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode) or about.st_size == 0:
             return Tail([], 0, 0)
+        if about.st_size > _LARGEST:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
         offset = offset if offset <= about.st_size else 0
         with open(descriptor, "rb", buffering=0, closefd=False) as file:
             file.seek(offset)

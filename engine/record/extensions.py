@@ -16,14 +16,13 @@ FILE = "extensions.jsonl"
 _LARGEST = 1 << 20  # bytes; a line has some ten a seed
 
 
-def read(run: Path) -> list[dict[str, Any]]:
+def read(run: str | Path) -> list[dict[str, Any]]:
     """The extensions in order: `seeds` (a list) and `rounds`, with `at` in seconds since 1970. Lines that are none are
     passed over. Never raises.
     """
     try:
-        with (run / FILE).open("rb") as file:
-            lines = file.read(_LARGEST).split(b"\n")
-    except OSError:
+        lines = rundir.content(f"{run}/{FILE}", _LARGEST).split(b"\n")
+    except (OSError, ValueError):
         return []
     found = []
     for line in lines:
@@ -57,4 +56,4 @@ def apply(tree: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def spec(run: str | Path) -> dict[str, Any]:
     """The effective spec of a run as JSON; empty where spec.json is missing or torn. Never raises."""
-    return apply(rundir.read_json(f"{run}/spec.json"), read(Path(run)))
+    return apply(rundir.read_json(f"{run}/spec.json"), read(run))

@@ -26,6 +26,7 @@ FILE = "history.json"
 FORMAT = 1
 Summary = dict[str, Any]
 
+_LARGEST = 1 << 28  # bytes; a run has one or two thousand
 _FROM_STATUS = ("best", "progress", "sentence", "cause")
 # Stored once a run is final.
 _VOLATILE = ("best", "progress", "sentence", "cause", "finished", "name", "tags", "unverified", "stamp")
@@ -55,11 +56,13 @@ class SafeStorage(Storage):
         seen, tables, trouble = self._cache
         if (now := _stat(self.path)) is None or now != seen:
             try:
-                tables, trouble = _decoded(self.path.read_bytes())
+                tables, trouble = _decoded(rundir.content(self.path, _LARGEST))
             except FileNotFoundError:
                 tables, trouble = None, "was missing"
             except OSError as error:
                 tables, trouble = None, f"could not be read ({error.strerror})"
+            except ValueError as error:
+                tables, trouble = None, f"could not be read ({error})"
             self._cache = (now, tables, trouble)
         # TinyDB puts a new table into what it gets, then writes: the cache must not see it if that fails.
         return None if tables is None else dict(tables), trouble
@@ -259,13 +262,17 @@ def _count(directories: list[Path]) -> str:
 def reindex(runs: Path) -> int:
     """Rebuild the index from the run directories; how many there are. BadInput where it cannot be written."""
 
-    def change(table: Runs) -> None:
-        table.change(_every(rundir.run_dirs(runs)), afresh=True)
+    directories: list[Path] = []
 
-    directories = rundir.run_dirs(runs)
+    def change(table: Runs) -> None:
+        directories.extend(rundir.run_dirs(runs))
+        table.change(_every(directories), afresh=True)
+
     try:
-        if runs.exists():
+        if runs.is_dir():
             _written(_storage(runs), change)
+        else:
+            rundir.run_dirs(runs)  # BadInput where it is a file
     except OSError as error:
         why = error.strerror or error
         raise BadInput(

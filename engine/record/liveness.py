@@ -161,10 +161,14 @@ def same_process(record: object, holding: int | None = None) -> bool:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat, counted from behind the name, which may itself hold spaces and parentheses."""
+    """Field 22 of /proc/PID/stat, counted from behind the name, which may itself hold spaces and parentheses.
+
+    None of a process that is dead and only not collected yet.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-        return int(stat[stat.rindex(b")") + 2 :].split()[19])
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        return None if fields[0] in (b"Z", b"X") else int(fields[19])
     except (OSError, ValueError, IndexError):
         return None
 

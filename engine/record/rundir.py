@@ -162,21 +162,28 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def load_json(path: str | Path, largest: int = _LARGEST, folder: int | None = None) -> dict[str, Any]:
-    """The JSON object in a file of at most `largest` bytes. Raises OSError, ValueError, TypeError.
+def content(path: str | Path, largest: int = _LARGEST, folder: int | None = None) -> bytes:
+    """All of a plain file of at most `largest` bytes. Raises OSError, and ValueError for anything else.
 
     `folder` is a descriptor of the folder that a relative path begins from.
     """
     # A fifo must not block the reader.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
             raise ValueError("not a file")
-        data = os.read(descriptor, largest + 1)
+        data = os.read(descriptor, min(about.st_size, largest) + 1)
     finally:
         os.close(descriptor)
     if len(data) > largest:
         raise ValueError("too large")
+    return data
+
+
+def load_json(path: str | Path, largest: int = _LARGEST, folder: int | None = None) -> dict[str, Any]:
+    """The JSON object in what `content` reads. Raises OSError, ValueError, TypeError."""
+    data = content(path, largest, folder)
     tree = orjson.loads(data)
     if not isinstance(tree, dict):
         raise TypeError("not a JSON object")
@@ -224,15 +231,22 @@ def state(run: Path, status: dict[str, Any] | None = None) -> str:
     """
     status = read_status(run) if status is None else status
     said: str = status["state"]
-    if said not in ACTIVE or holder(run) is not None:
+    if said not in ACTIVE or alive(run, status):
         return said
     return said if _host(status) is not None and beats(run) else "orphaned"
+
+
+def alive(run: Path, status: dict[str, Any]) -> bool:
+    """Whether an engine of this machine works on a run: it holds the lock, or somebody took the locked file away and it
+    is the process that an active status tells of.
+    """
+    return holder(run) is not None or (status["state"] in ACTIVE and same_process(status.get("process")))
 
 
 def unverified(run: Path, status: dict[str, Any]) -> str | None:
     """The other machine that a run is at work on, as far as its signs of life tell; None where that is certain."""
     host = _host(status)
-    return host if host is not None and state(run, status) in ACTIVE and holder(run) is None else None
+    return host if host is not None and state(run, status) in ACTIVE and not alive(run, status) else None
 
 
 def _host(status: dict[str, Any]) -> str | None:
@@ -310,7 +324,7 @@ def trash(run: Path) -> Path:
     """Move a run to `.trash` in its runs folder. BadInput where an engine holds it, or the folder cannot be changed."""
     bin_ = run.parent / ".trash"
     with _blamed_on(run.parent):
-        if holder(run) is not None:
+        if alive(run, read_status(run)):
             raise BadInput(f"run: {run.name} has a working engine; stop it first with `lth stop {run.name}`.")
         if bin_.is_symlink():
             raise BadInput(f"runs folder: {bin_} is a link, and removed runs stay here; remove it.")

@@ -16,7 +16,7 @@ _BY_NAME = ("open", "replace", "rename", "mkdir", "unlink")  # their errors name
 
 
 class Fault(TypedDict):
-    """What happens at a call: an error, a SIGKILL, or half a write followed by ENOSPC; `lasting`: at all later ones too."""
+    """What happens at a call: an error, a SIGKILL, or but half a write; `lasting`: at all later ones too."""
 
     at: int
     kind: str
@@ -68,7 +68,7 @@ def _new(path: Any, flags: int, *_: Any, **more: Any) -> str | None:
 
 
 def _absolute(path: Any, *_: Any, **__: Any) -> str | None:
-    return None if isinstance(path, int) else os.path.abspath(os.fsdecode(path))
+    return None if isinstance(path, int) else str(Path(os.fsdecode(path)).absolute())
 
 
 def install(run: Path, fault: Fault | None) -> Calls:

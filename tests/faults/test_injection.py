@@ -1,4 +1,4 @@
-"""Each call by which an engine changes its run fails once, or kills it: what stands there is old or new, and is told."""
+"""Each call by which an engine changes its run fails, or kills it: what stands there is old or new, and is told."""
 
 import errno
 import json

@@ -9,10 +9,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ class Warm:
         self.process = process
 
     def start(self, run: Path, fault: injection.Fault | None = None, trace: Path | None = None) -> Engine:
-        """Start the engine of a run, in this process's environment. With a fault, or a file for its calls, it counts."""
+        """Start the engine of a run, in our environment. With a fault, or a file for its calls, it counts those."""
         self.say({"run": str(run), "environment": dict(os.environ), "trace": trace and str(trace), "fault": fault})
         return Engine(self, self.told()["pid"])
 
@@ -110,10 +109,8 @@ def _engine(plan: dict[str, Any]) -> int:
     try:
         return worker.main([str(run)])
     except BaseException:  # what an interpreter does at its end
-        try:
+        with suppress(OSError):
             traceback.print_exc()
-        except OSError:
-            pass
         return 1
     finally:
         if calls is not None and plan["trace"]:
