@@ -209,7 +209,10 @@ def closing(shown: dict[str, Any]) -> list[RenderableType]:
         style = "bold green" if won is True else "bold yellow" if won is False else "bold"
         parts += ["", Text(plain.line(verdict["sentence"], 1000), style=style)]
     if shown.get("cause"):
-        parts += ["", tables.text(f"Failed: {shown['cause']}", "red")]
+        word = "Orphaned" if shown["state"] == "orphaned" else "Failed"
+        parts += ["", tables.text(f"{word}: {shown['cause']}", "red")]
+    if shown["state"] in ("orphaned", "failed", "stopped"):
+        parts.append(tables.text(f"Go on with: lth resume {shown['id']}", tables.QUIET))
     parts += [tables.text(f"Warning: {warning}", "yellow") for warning in shown.get("warnings", [])[:20]]
     if shown.get("events_skipped"):
         parts.append(tables.text(f"{shown['events_skipped']} unreadable events were passed over.", "yellow"))

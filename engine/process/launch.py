@@ -146,9 +146,8 @@ def own_environment() -> dict[str, str]:
     }
     if os.environ.get("LTH_CACHE"):
         own["LTH_CACHE"] = str(cache_root() or "off")
-    if os.environ.get("LTH_CACHE_GB"):
-        own["LTH_CACHE_GB"] = os.environ["LTH_CACHE_GB"]
-    return own
+    plain = ("LTH_CACHE_GB", "LTH_CHECKPOINT_MINUTES")
+    return own | {name: os.environ[name] for name in plain if os.environ.get(name)}
 
 
 def _environment() -> dict[str, str | None]:

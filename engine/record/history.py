@@ -27,7 +27,7 @@ FORMAT = 1
 Summary = dict[str, Any]
 
 _LARGEST = 1 << 28  # bytes; a run has one or two thousand
-_FROM_STATUS = ("best", "progress", "sentence", "cause")
+_FROM_STATUS = ("best", "progress", "sentence")
 # Stored once a run is final.
 _VOLATILE = ("best", "progress", "sentence", "cause", "finished", "name", "tags", "unverified", "stamp")
 _KEYS = {"id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", *_VOLATILE}
@@ -144,10 +144,10 @@ def summarise(run: Path) -> Summary:
         extensions.spec(run),
         rundir.read_json(f"{run}/notes.json"),
     )
-    tags = notes.get("tags")
+    tags, state = notes.get("tags"), rundir.state(run, status)
     return {
         "id": run.name,
-        "state": rundir.state(run, status),
+        "state": state,
         "model": summary.named(spec, "model"),
         "dataset": summary.named(spec, "data"),
         "schedule": summary.named(spec, "schedule"),
@@ -160,6 +160,7 @@ def summarise(run: Path) -> Summary:
         "tags": [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
         "unverified": rundir.unverified(run, status),
         **{key: _flat(status.get(key)) for key in _FROM_STATUS},
+        "cause": rundir.cause(status, state),
         "stamp": stamp,
     }
 

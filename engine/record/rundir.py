@@ -236,6 +236,19 @@ def state(run: Path, status: dict[str, Any] | None = None) -> str:
     return said if _host(status) is not None and beats(run) else "orphaned"
 
 
+def cause(status: dict[str, Any], state: str) -> str | None:
+    """Why a run is as it is, in words: the cause of a failure, or what became of an engine that is gone."""
+    if state != "orphaned":
+        return status.get("cause")
+    process = status.get("process", {})
+    if (host := _host(status)) is not None:
+        return f"its engine on {host} has given no sign of life for a minute"
+    boot = process.get("boot_id")
+    if boot is not None and boot != identity()["boot_id"]:
+        return "this machine was restarted while its engine worked"
+    return "its engine ended without a word: killed by somebody, or by the system for want of memory"
+
+
 def alive(run: Path, status: dict[str, Any]) -> bool:
     """Whether an engine of this machine works on a run: it holds the lock, or somebody took the locked file away and it
     is the process that an active status tells of.

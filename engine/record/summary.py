@@ -111,14 +111,15 @@ def show(run: Path) -> dict[str, Any]:
 def _shown(run: Path, snapshot: Snapshot, bad: int) -> dict[str, Any]:
     status = rundir.read_status(run)
     spec = extensions.spec(run)
-    shown = view(run, rundir.state(run, status), spec, snapshot, bad=bad, cause=status.get("cause"))
+    state = rundir.state(run, status)
+    shown = view(run, state, spec, snapshot, bad=bad, cause=rundir.cause(status, state))
     return shown | {"unverified": rundir.unverified(run, status)}
 
 
 def view(
     run: Path, state: str, spec: dict[str, Any], snapshot: Snapshot, *, bad: int = 0, cause: str | None = None
 ) -> dict[str, Any]:
-    """What `show` gives, from parts a live viewer already has: `bad` of `events.read`, `cause` of the status."""
+    """What `show` gives, from parts a live viewer already has: `bad` of `events.read`, `rundir.cause`."""
     seeds = seeds_of(spec)
     known = set(seeds)
     finished = snapshot.finished
@@ -127,7 +128,7 @@ def view(
         "id": run.name,
         "state": state,
         "created": rundir.created(run),
-        "cause": (cause or snapshot.cause) if state == "failed" else None,
+        "cause": (cause or snapshot.cause) if state == "failed" else cause if state == "orphaned" else None,
         "progress": progress(spec, snapshot),
         "spec": spec,
         "seeds": seeds,

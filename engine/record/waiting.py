@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.record import liveness, rundir
 
-ENV = ("LTH_DATA", "LTH_CACHE", "LTH_CACHE_GB")
+ENV = ("LTH_DATA", "LTH_CACHE", "LTH_CACHE_GB", "LTH_CHECKPOINT_MINUTES")
 
 
 @dataclass(frozen=True)

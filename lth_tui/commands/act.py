@@ -10,7 +10,10 @@ from lth_tui import output
 
 def stop(
     run: output.Run,
-    now: Annotated[bool, typer.Option("--now", help="Kill the engine instead of asking; the round is lost.")] = False,
+    now: Annotated[
+        bool,
+        typer.Option("--now", help="Kill the engine instead of asking; what it did since its last checkpoint is lost."),
+    ] = False,
 ) -> None:
     """Ask a run's engine to stop; what is finished stays. A run that waits is taken out of the queue."""
     import time

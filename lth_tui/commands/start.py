@@ -78,7 +78,7 @@ def resume(
 ) -> None:
     """Go on with a run that stopped, failed or lost its engine.
 
-    It goes on from its last finished round, to the numbers that an uninterrupted run gives.
+    It goes on from its last checkpoint, inside a round too, to the numbers that an uninterrupted run gives.
     """
     from engine import spec as specs
     from engine.record import rundir, waiting

@@ -22,10 +22,10 @@ def ask_to_stop(app: "LthApp", run: Path, state: str) -> None:
     now = state == "stopping"
     if now:
         question, yes = "End it at once?", "end it now"
-        about = f"{run.name} was asked to stop and is finishing its step. Killed, it loses the round it is in."
+        about = f"{run.name} is finishing its step. Killed, it loses what it did since its last checkpoint."
     else:
         question, yes = "Stop this run?", "stop it"
-        about = f"{run.name} ends cleanly; `lth resume {run.name[-4:]}` goes on from its last round."
+        about = f"{run.name} ends cleanly; `lth resume {run.name[-4:]}` goes on from there."
 
     def stop() -> None:
         asked = launch.ask_to_stop(run, now=now)

@@ -42,7 +42,7 @@ class Follower:
         self._seen = seen
         snapshot = self._snapshot or summary.Snapshot()
         spec = extensions.spec(self.run)
-        view = summary.view(self.run, state, spec, snapshot, bad=self._bad, cause=status.get("cause"))
+        view = summary.view(self.run, state, spec, snapshot, bad=self._bad, cause=rundir.cause(status, state))
         if trouble:
             view["warnings"] = [trouble, *view["warnings"]]
         live = _live(snapshot) if state in rundir.ACTIVE else {}

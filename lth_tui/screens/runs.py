@@ -74,7 +74,7 @@ def _said(one: history.Summary) -> str:
     if one["state"] == rundir.UNREADABLE:
         return str(one["cause"])
     if one["state"] == "orphaned":
-        return "its engine is gone; `lth resume` goes on from its last round"
+        return f"{one['cause']}; `lth resume {one['id'][-4:]}` goes on"
     if one["sentence"]:
         return str(one["sentence"])
     progress = one["progress"] if isinstance(one["progress"], dict) else {}

@@ -288,3 +288,19 @@ def test_trash_refuses_a_run_at_work(runs: Path) -> None:
     assert run.exists()
     rundir.trash(run)  # its engine is dead now
     assert not run.exists()
+
+
+def test_of_an_engine_that_is_gone_it_is_said_how(tmp_path):
+    run = rundir.create(tmp_path, b"{}", "cnn", "news", "imp")
+    here = rundir.identity(1) | {"start_ticks": 0}  # no process that ever was
+
+    def told(process: dict) -> str | None:
+        status = {"state": "running", "process": process}
+        return rundir.cause(status, rundir.state(run, status))
+
+    assert "ended without a word" in told(here)
+    assert "this machine was restarted" in told(here | {"boot_id": "another"})
+    for name in ("status.json", rundir.LOCK):
+        os.utime(run / name, (1, 1))
+    assert "its engine on elsewhere has given no sign of life" in told(here | {"host": "elsewhere", "boot_id": "x"})
+    assert rundir.cause({"state": "failed", "cause": "why"}, "failed") == "why"

@@ -134,7 +134,7 @@ def test_weights_packed_as_bytes_are_those_that_a_run_keeps(tmp_path: Path) -> N
     (tmp_path / "tickets").mkdir()
     checkpoint.save_rewind(tmp_path, 0, DENSE)
     content = (tmp_path / "tickets" / "seed-0.safetensors").read_bytes()
-    assert content == checkpoint.to_bytes(DENSE)
+    assert bits(checkpoint.from_bytes(checkpoint.to_bytes(DENSE))) == bits(DENSE)
     assert bits(checkpoint.from_bytes(content)) == bits(checkpoint.load_rewind(tmp_path, 0)) == bits(DENSE)
 
 

@@ -12,7 +12,7 @@ from engine.process.doctor.finding import Finding, blamed, failure, ok, size, wa
 
 # Every variable that lth reads, and what it holds.
 _FOLDERS = ("LTH_RUNS", "LTH_DATA", "LTH_CACHE", "LTH_SCHEDULES")
-VARIABLES = (*_FOLDERS, "LTH_CACHE_GB", "LTH_SLOTS")
+VARIABLES = (*_FOLDERS, "LTH_CACHE_GB", "LTH_CHECKPOINT_MINUTES", "LTH_SLOTS")
 _MUCH_TRASH = 1_000_000_000  # bytes
 _QUICK = 200_000_000  # bytes of a dataset that are read in a few seconds
 
