@@ -45,14 +45,7 @@ def transfer(
         settings["data.test_file"] = test_file
     found = output.find(run)
     with tables.words().status("Preparing", spinner="line") as status:
-        asked = ask.transfer(
-            found,
-            round_,
-            dataset,
-            arm,
-            settings,
-            lambda words: status.update(tables.text(f"Preparing: {words} (once)")),
-        )
+        asked = ask.transfer(found, round_, dataset, arm, settings, start.preparing(status))
     raise typer.Exit(start.launch(asked.spec, detach, json, asked.fill, asked.remarks))
 
 

@@ -136,9 +136,7 @@ def launch(
     cost = _cost(spec, spec.trainings)  # before there is a run that measured nothing yet
     try:
         with tables.words().status("Preparing", spinner="line") as status:
-            made = new_run(
-                runs_root(), spec, lambda words: status.update(tables.text(f"Preparing: {words} (once)")), fill
-            )
+            made = new_run(runs_root(), spec, preparing(status), fill)
     except KeyboardInterrupt:
         output.say("Nothing was started.")
         return output.INTERRUPTED
@@ -148,6 +146,13 @@ def launch(
     if note := store.validate(spec.data).note:
         output.say(f"{spec.data.name}: {plain.line(note)}.", "bright_black")
     return _start(made, detach, json)
+
+
+def preparing(status: Any) -> Callable[[str], None]:
+    """Shows what a preparation is at, by rich's status."""
+    from lth_tui import tables
+
+    return lambda words: status.update(tables.text(f"Preparing: {words} (once)"))
 
 
 def _cost(spec: Any, trainings: int, noun: str = "training") -> str:

@@ -80,12 +80,8 @@ def run(runs: Path, text: str, state: str) -> Path:
 
 
 def file_name(text: str) -> str:
-    """As much of a text as the name of a file may hold, with bytes that are no UTF-8."""
-    safe = text.replace("/", "_").replace("\0", "_")
-    return (
-        safe.encode("utf-8", "surrogateescape" if safe.isprintable() else "replace")[:150].decode(errors="ignore")
-        or "x"
-    )
+    """As much of a text as the name of a file may hold."""
+    return text.replace("/", "_").replace("\0", "_").encode(errors="replace")[:150].decode(errors="ignore") or "x"
 
 
 def dataset(folder: Path, text: str) -> Path:
