@@ -118,13 +118,17 @@ def _unpack(packed: dict[str, Tensor], metadata: dict[str, str]) -> dict[str, Te
     try:
         mask = {}
         for name, shape in orjson.loads(metadata["shapes"]).items():  # the order of the network, not of the file
-            if packed[name].numel() != -(-prod(shape) // 8):  # or zeros would fill memory up to any size
-                raise ValueError(f"{packed[name].numel()} bytes of {name}")
-            bits = np.unpackbits(packed[name].numpy(), count=prod(shape))
-            mask[name] = torch.from_numpy(bits.astype(bool)).view(shape)
+            mask[name] = _unpacked(packed[name], shape)
         return mask
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise Damaged(f"a mask does not fit its shape: {error}") from None
+
+
+def _unpacked(packed: Tensor, shape: list[int]) -> Tensor:
+    entries = prod(shape)
+    if packed.numel() != -(-entries // 8):  # or zeros would fill memory up to any size
+        raise ValueError(f"{packed.numel()} bytes for {entries} entries")
+    return torch.from_numpy(np.unpackbits(packed.numpy(), count=entries).astype(bool)).view(shape)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
