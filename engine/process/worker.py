@@ -69,12 +69,21 @@ class _StopFlag:
 def work(run: Path, stop: _StopFlag) -> int:
     """The run from its lock to its last event; whatever goes wrong ends as a state and a cause in words."""
     try:
+        return _work(run, stop)
+    finally:
+        rundir.release(run)
+
+
+def _work(run: Path, stop: _StopFlag) -> int:
+    try:
         rundir.sweep(run)
+        rundir.reserve(run)
         rundir.write_status(run, _started(rundir.read_status(run)), durable=True)
         from engine.process.journal import RunJournal
 
         journal = RunJournal(run, lambda: stop.asked)
     except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
+        rundir.release(run)
         traceback.print_exc()
         print(cause(error), flush=True)
         status = rundir.read_status(run) | {"state": "failed", "cause": cause(error)}
@@ -91,6 +100,7 @@ def work(run: Path, stop: _StopFlag) -> int:
         journal.failed(str(error), bad_input=True)
         return BAD_INPUT
     except Exception as error:  # noqa: BLE001  nothing may end without a state
+        rundir.release(run)
         traceback.print_exc()
         journal.failed(cause(error), bad_input=False)
         return FAILED

@@ -33,6 +33,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _WHEN = re.compile(r"\d{8}-\d{6}(?=-)")
 _ABANDONED = 60.0  # seconds; no writer takes so long
 _LARGEST = 1 << 20  # bytes; no honest status, spec or note comes near
+_RESERVE = ".reserve"
+_LAST_WORDS = 1 << 16  # bytes: a status, an event, a traceback in the log
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("seed", "round", "epoch", "epochs"), (int,)),
     **dict.fromkeys(("arm", "sentence", "cause"), (str,)),
@@ -141,6 +143,17 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def reserve(run: Path) -> None:
+    """Take the room that a last word needs on a disk that is full by then; `release` gives it back. Raises OSError."""
+    write_atomically(run / _RESERVE, bytes(_LAST_WORDS), durable=False)
+
+
+def release(run: Path) -> None:
+    """Give back what `reserve` took. Never raises."""
+    with suppress(OSError):
+        (run / _RESERVE).unlink()
 
 
 def sweep(run: Path) -> None:
