@@ -156,9 +156,9 @@ def release(run: Path) -> None:
         (run / _RESERVE).unlink()
 
 
-def sweep(run: Path) -> None:
-    """Remove what writers that were killed left half-written. For the engine, which holds the run's lock."""
-    for draft in [*run.glob(".*-*"), *run.glob("*/.*-*")]:
+def sweep(folder: Path, *drafts: str) -> None:
+    """Remove what writers that were killed left half-written, in a run or by the `drafts` of another folder."""
+    for draft in (path for pattern in drafts or (".*-*", "*/.*-*") for path in folder.glob(pattern)):
         with suppress(OSError):
             if time.time() - draft.stat().st_mtime > _ABANDONED:
                 draft.unlink()

@@ -62,7 +62,7 @@ class Calls:
 
 def fill(run: str) -> None:
     """Leave no byte free on the disk of a run."""
-    with open(f"{run}/../filler", "ab", buffering=0) as filler, suppress(OSError):
+    with (Path(run).parent / "filler").open("ab", buffering=0) as filler, suppress(OSError):
         while filler.write(bytes(4096)):
             pass
 
