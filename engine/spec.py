@@ -198,7 +198,7 @@ class RunSpec(_Strict):
             given = next((name for name in _OF_FILES if getattr(value, name) is not None), None)
             if given:
                 raise BadInput(
-                    f"data.{given}: {getattr(value, given)!r} given, but {value.name} is no file; leave it out, "
+                    f"data.{given}: {getattr(value, given)[:60]!r} given, but {value.name} is no file; leave it out, "
                     "or give a file as the dataset."
                 )
         return value
@@ -218,7 +218,7 @@ class RunSpec(_Strict):
         for name, factor in value.factors.items():
             if "." not in name and name not in _KINDS:  # with a dot it is a layer, which the network has or has not
                 raise BadInput(
-                    f"schedule.factors: {name!r} is no kind of parameters; give {', '.join(_KINDS)}, "
+                    f"schedule.factors: {name[:60]!r} is no kind of parameters; give {', '.join(_KINDS)}, "
                     "or a layer such as embedding.weight."
                 )
             if value.rate * factor >= 1:

@@ -12,7 +12,7 @@ _WANTED = "give init, a step such as 500it, an epoch such as 1ep, or end"
 def check(text: str) -> str:
     """The step as it is kept; BadInput where it is none."""
     if text not in (INIT, END) and not _STEP.fullmatch(text):
-        raise BadInput(f"schedule.rewind: {text!r} given; {_WANTED}.")
+        raise BadInput(f"schedule.rewind: {text[:60]!r} given; {_WANTED}.")
     return text
 
 

@@ -103,12 +103,21 @@ def work(run: Path, stop: _StopFlag, gpu: str | None = None) -> int:
     `gpu` is the only GPU that this process sees, if it was given one.
     """
     try:
+        return _work(run, stop, gpu)
+    finally:
+        rundir.release(run)
+
+
+def _work(run: Path, stop: _StopFlag, gpu: str | None) -> int:
+    try:
         rundir.sweep(run)
+        rundir.reserve(run)
         rundir.write_status(run, _started(rundir.read_status(run), gpu), durable=True)
         from engine.process.journal import RunJournal
 
         journal = RunJournal(run, lambda: stop.asked)
     except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
+        rundir.release(run)
         print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
         print(causes.of(error), flush=True)
         status = rundir.read_status(run) | {"state": "failed", "cause": causes.of(error)}
@@ -125,6 +134,7 @@ def work(run: Path, stop: _StopFlag, gpu: str | None = None) -> int:
         journal.failed(str(error), bad_input=True)
         return BAD_INPUT
     except Exception as error:  # noqa: BLE001  nothing may end without a state
+        rundir.release(run)
         print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
         journal.failed(causes.of(error), bad_input=False)
         return FAILED

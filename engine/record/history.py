@@ -271,6 +271,7 @@ def reindex(runs: Path) -> int:
 
     try:
         if runs.is_dir():
+            rundir.sweep(runs, f".{FILE}-*")
             _written(_storage(runs), change)
         else:
             rundir.run_dirs(runs)  # BadInput where it is a file

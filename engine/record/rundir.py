@@ -36,6 +36,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _WHEN = re.compile(r"\d{8}-\d{6}(?=-)")
 _ABANDONED = 60.0  # seconds; no writer takes so long
 _LARGEST = 1 << 20  # bytes; no honest status, spec or note comes near
+_RESERVE = ".reserve"
+_LAST_WORDS = 1 << 16  # bytes: a status, an event, a traceback in the log
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("seed", "round", "epoch", "epochs"), (int,)),
     **dict.fromkeys(("arm", "sentence", "cause", "gpu"), (str,)),
@@ -145,9 +147,20 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
         sync_folder(path.parent)
 
 
-def sweep(run: Path) -> None:
-    """Remove what writers that were killed left half-written. For the engine, which holds the run's lock."""
-    for draft in [*run.glob(".*-*"), *run.glob("*/.*-*")]:
+def reserve(run: Path) -> None:
+    """Take the room that a last word needs on a disk that is full by then; `release` gives it back. Raises OSError."""
+    write_atomically(run / _RESERVE, bytes(_LAST_WORDS), durable=False)
+
+
+def release(run: Path) -> None:
+    """Give back what `reserve` took. Never raises."""
+    with suppress(OSError):
+        (run / _RESERVE).unlink()
+
+
+def sweep(folder: Path, *drafts: str) -> None:
+    """Remove what writers that were killed left half-written, in a run or by the `drafts` of another folder."""
+    for draft in (path for pattern in drafts or (".*-*", "*/.*-*") for path in folder.glob(pattern)):
         with suppress(OSError):
             if time.time() - draft.stat().st_mtime > _ABANDONED:
                 draft.unlink()

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,7 +17,7 @@ _BY_NAME = ("open", "replace", "rename", "mkdir", "unlink")  # their errors name
 
 
 class Fault(TypedDict):
-    """What happens at a call: an error, a SIGKILL, or but half a write; `lasting`: at all later ones too."""
+    """What happens at a call: an error, a SIGKILL, half a write, or the disk filled up; `lasting`: at all later."""
 
     at: int
     kind: str
@@ -42,6 +43,9 @@ class Calls:
             number, fault = len(self.made) - 1, self.fault
             if fault is None or number < fault["at"] or (number > fault["at"] and not fault["lasting"]):
                 return real(*given, **more)
+            if fault["kind"] == "full":
+                fill(self.run)
+                return real(*given, **more)
             if fault["kind"] == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if fault["kind"] == "short" and name == "write" and number == fault["at"]:
@@ -54,6 +58,13 @@ class Calls:
     def keep(self, path: Path) -> None:
         """Write them down for the test."""
         path.write_text(json.dumps(self.made))
+
+
+def fill(run: str) -> None:
+    """Leave no byte free on the disk of a run."""
+    with (Path(run).parent / "filler").open("ab", buffering=0) as filler, suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
 
 
 def _file(descriptor: int, *_: Any, **__: Any) -> str | None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -64,6 +65,34 @@ def test_a_call_that_fails_leaves_the_old_or_the_new_says_so_and_the_run_goes_on
         f"{len(wrong)} unreadable, silent, or ended otherwise after a resume"
     )
     assert wrong == []
+
+
+def test_a_disk_that_fills_up_at_a_call_is_told_as_the_cause_since_room_for_that_was_kept(
+    news: Path,
+    undisturbed: tuple[Warm, dict[str, Any], list[list[str]]],
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    engines, wanted, calls = undisturbed
+    monkeypatch.setenv("LTH_RUNS", str(small_disk / "runs"))
+    kept = next(at for at, (name, path) in enumerate(calls) if name == "replace" and ".reserve-" in path)
+    points = range(kept + 1, len(calls), 3 if FULL else 50)
+    ends: Counter[str] = Counter()
+    for at in points:
+        run = new_run()
+        code = engines.start(run, Fault(at=at, kind="full", lasting=False)).wait()
+        check_readable(run)
+        status = rundir.read_status(run)
+        ends[rundir.state(run)] += 1
+        assert (code, status["state"]) in ((0, "finished"), (1, "failed")), (calls[at], launch.last_line(run))
+        assert code == 0 or "the disk is full" in status["cause"], calls[at]
+        (small_disk / "runs" / "filler").unlink()
+        assert status["state"] == "finished" or engines.start(run).wait() == 0
+        assert final(run) == wanted, calls[at]
+        shutil.rmtree(run)
+    told = ", ".join(f"{count} {state}" for state, count in ends.most_common())
+    figures(request)(f"a disk filled up at {len(points)} of {len(calls)} calls: {told} with that as the cause")
 
 
 def _trial(engines: Warm, fault: Fault, wanted: dict[str, Any]) -> str:
