@@ -87,7 +87,7 @@ def test_a_disk_that_fills_up_at_a_call_is_told_as_the_cause_since_room_for_that
         ends[rundir.state(run)] += 1
         assert (code, status["state"]) in ((0, "finished"), (1, "failed")), (calls[at], launch.last_line(run))
         assert code == 0 or "the disk is full" in status["cause"], calls[at]
-        (small_disk / "runs" / "filler").unlink()
+        (small_disk / "runs" / "filler").unlink(missing_ok=code == 0)  # that run had a call or two less
         assert status["state"] == "finished" or engines.start(run).wait() == 0
         assert final(run) == wanted, calls[at]
         shutil.rmtree(run)
@@ -100,7 +100,7 @@ def _trial(engines: Warm, fault: Fault, wanted: dict[str, Any]) -> str:
     run = new_run()
     code = engines.start(run, fault).wait()
     before, state = check_readable(run), rundir.state(run)
-    if fault["kind"] == "kill":
+    if fault["kind"] == "kill" and code != 0:  # 0: that run had a call or two less than the one counted
         assert code == -signal.SIGKILL and state in ("queued", "orphaned", "finished"), state
     elif code == 0:
         assert state == "finished"
