@@ -1,9 +1,11 @@
 """The queue: in order, one a slot, none lost, none twice; paused after a restart; no secret of an environment kept."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import orjson
@@ -53,19 +55,30 @@ def dispatcher_is_gone() -> bool:
     return liveness.holder(queue.folder(runs_root())) is None
 
 
+def kill_dispatchers() -> None:
+    """Until none is left that was just being started."""
+    seen = 0.0
+    while time.monotonic() - seen < 1.5 or not seen:
+        if pid := liveness.holder(queue.folder(runs_root())):
+            os.kill(pid, signal.SIGKILL)
+            seen = time.monotonic()
+        time.sleep(0.02)
+
+
 def test_runs_work_one_after_another_in_the_order_they_were_submitted_whatever_happens_to_dispatchers(news):
-    first, *others = runs = [new_run(**QUICK) for _ in range(4)]
+    first, *others = runs = [long_run(), *(new_run(**QUICK) for _ in range(3))]
     assert queue.launch_in_turn(first) is not None
     assert [queue.launch_in_turn(run) for run in others] == [None] * 3
     assert states(*runs) == ["running", "queued", "queued", "queued"]
     assert order() == others
     assert queue.move(others[2], 1) == 1
-    until(lambda: not dispatcher_is_gone())
-    os.kill(liveness.holder(queue.folder(runs_root())), 9)
-    until(lambda: set(states(*runs)) == {"finished"})  # an engine that ends has another one started
+    kill_dispatchers()
+    assert states(*runs) == ["running", "queued", "queued", "queued"]
+    launch.ask_to_stop(first)  # an engine that ends has another dispatcher started
+    until(lambda: states(*runs) == ["stopped", *["finished"] * 3])
     began = {told(run, "run_started")[0]["time"]: run for run in runs}
     assert [began[when] for when in sorted(began)] == [first, others[2], others[0], others[1]]
-    ends = sorted(told(run, "run_finished")[0]["time"] for run in runs)
+    ends = sorted(one["time"] for run in runs for one in told(run, "run_finished") + told(run, "run_stopped"))
     assert all(end < start for end, start in zip(ends, sorted(began)[1:], strict=False)), "one slot, one at a time"
     assert all(len(told(run, "run_started")) == 1 and not told(run, "run_resumed") for run in runs)
     until(dispatcher_is_gone)
@@ -86,19 +99,24 @@ def test_of_many_engines_started_for_one_waiting_run_one_works_and_the_others_le
 
 
 def test_a_run_taken_up_by_the_engine_of_a_dispatcher_that_died_is_not_failed_by_the_next(news, monkeypatch):
-    run, spawn = long_run(), launch.spawn
+    run, spawn, others = new_run(), launch.spawn, []
     queue.submit(run)
+    before = rundir.read_status(run)
+    holds = "import sys, time; from pathlib import Path; from engine.record import liveness\n"
+    holds += "liveness.hold(Path(sys.argv[1])); time.sleep(600)"
 
     def after_another(*arguments):
-        until(lambda: other.poll() is not None or rundir.holder(run))
+        others.append(subprocess.Popen([sys.executable, "-c", holds, str(run)], cwd=Path(queue.__file__).parents[2]))
+        until(lambda: rundir.holder(run))
         return spawn(*arguments)
 
-    other = spawn(run, ["--queued"])
     monkeypatch.setattr(launch, "spawn", after_another)
-    (started,) = queue.dispatch(runs_root()) or [queue.Started(run)]
-    assert (started.run, started.failure) == (run, None)
-    until(lambda: states(run) == ["running"])
-    assert rundir.holder(run) == other.pid
+    try:
+        assert queue.dispatch(runs_root()) == [queue.Started(run)]
+        assert rundir.read_status(run) == before, "for the engine that holds it to take up"
+    finally:
+        others[0].kill()
+        others[0].wait()
 
 
 def test_a_withdrawn_run_is_not_started_and_resume_goes_on_with_it(news):
