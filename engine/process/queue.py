@@ -133,8 +133,8 @@ def _start(given: placing.Turn) -> Started:
         return Started(run, launch.start(run, begin))
     except launch.LaunchFailed as error:
         # One that left in peace found an engine at work, started by a dispatcher that died before it could see it.
-        left = bool(spawned) and spawned[0].returncode == 0
-        return Started(run) if left else Started(run, failure=str(error))
+        peaceful = any(engine.returncode == 0 for engine in spawned)
+        return Started(run) if peaceful else Started(run, failure=str(error))
     except OSError as error:
         words = f"its engine could not be started ({error.strerror or error})"
         with suppress(OSError):

@@ -171,7 +171,7 @@ async def test_launch_quit_come_back_and_stop(news: Path) -> None:
 async def test_an_engine_that_does_not_start_is_told(news: Path, monkeypatch) -> None:
     from engine.process import launch
 
-    def no_engine(run: Path, *rest: object) -> None:
+    def no_engine(run: Path, begin: object) -> None:
         raise launch.LaunchFailed("no such interpreter")
 
     monkeypatch.setattr(launch, "start", no_engine)

@@ -48,7 +48,7 @@ def test_transfer_says_what_is_carried_before_it_starts(finished, data, tmp_path
     settings = ("--set", "data.min_count=1", "--set", "training.epochs=1")
     said = lth("transfer", finished.name, "--round", "2", "-d", str(own), *settings, "--detach", "--json")
     assert said.code == 0, said.err
-    assert set(said.json) == {"id"}
+    assert said.json == {"id": said.json["id"], "state": "running"}
     assert re.search(r"Note: 5 of 1\d words carried; new head for 2 classes\.\n", said.err)
     watched = lth("watch", said.json["id"])
     assert watched.code == 0
