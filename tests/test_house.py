@@ -129,7 +129,8 @@ def test_importing_a_face_leaves_what_is_heavy_out(name):
     [["--help"], ["ls"], ["ls", "--json"], ["models"], ["schedules"], ["arms"], ["show", "x"], ["watch", "x"],
      ["logs", "x"], ["compare", "x", "y"], ["stop", "x"], ["rm", "x"], ["reindex"], ["datasets"], ["run", "--help"],
      ["run", "-m", "x", "-d", "pydoc"], ["sweep", "x"], ["sweep", "--help"], ["cache", "ls"], ["cache", "clear"],
-     ["queue"], ["queue", "--json"], ["queue", "move", "x", "1"], ["extend", "x"], ["transfer", "x", "--round", "1", "-d", "pydoc"], ["stability", "x", "--round", "1"]],
+     ["queue"], ["queue", "--json"], ["queue", "move", "x", "1"],
+     ["extend", "x"], ["transfer", "x", "--round", "1", "-d", "pydoc"], ["stability", "x", "--round", "1"]],
 )  # fmt: skip
 def test_no_command_imports_what_is_heavy_to_its_end(arguments):
     assert not loaded("from lth_tui.cli import main; main()", *arguments) & {*HEAVY, "textual"}
