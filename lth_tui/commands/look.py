@@ -39,7 +39,15 @@ def ls(
         return output.say("No runs yet. Start one with: lth demo")
     from lth_tui import tables
 
-    return tables.out().print(tables.runs(found), soft_wrap=True)
+    tables.out().print(tables.runs(found), soft_wrap=True)
+    lost = [one["id"] for one in found if one["state"] == "orphaned"]
+    if lost:
+        output.say(
+            f"{tables.count(len(lost), 'run')} lost the engine; go on with: lth resume {lost[0]}"
+            + (" (likewise the others)" if lost[1:] else ""),
+            "yellow",
+        )
+    return None
 
 
 def show(

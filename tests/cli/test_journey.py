@@ -139,8 +139,12 @@ def test_resume_finishes_a_killed_run_which_ls_shows_as_orphaned_at_its_first_lo
     os.kill(rundir.holder(run), signal.SIGKILL)
     until(lambda: rundir.holder(run) is None)
     assert call("ls", "--json").json[0]["state"] == "orphaned"
-    assert "orphaned" in call("ls").out
-    check_shape(call("show", name, "--json").json)
+    listed = call("ls")
+    assert "orphaned" in listed.out
+    assert f"1 run lost the engine; go on with: lth resume {name}" in listed.err
+    shown = call("show", name, "--json").json
+    check_shape(shown)
+    assert "ended without a word" in shown["cause"]
     done = lth("resume", name, "--json")
     assert done.code == 0, done.err
     assert done.json["state"] == "finished"

@@ -99,7 +99,10 @@ def _kill_until_all_are_over(runs: list[Path], chance: random.Random) -> int:
     while any(rundir.state(run) != "finished" for run in runs):
         assert time.monotonic() < deadline, [rundir.state(run) for run in runs]
         queue.tend(runs_root())
-        time.sleep(chance.uniform(0.05, 0.6))
+        patience = time.monotonic() + 0.5
+        while liveness.holder(own) is None and time.monotonic() < patience:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.25))
         process = rundir.read_status(own).get("process", {})
         pid = liveness.holder(own)
         if pid and pid == process.get("pid") and liveness.same_process(process, pid):
