@@ -57,7 +57,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("LTH_SCHEDULES", str(tmp_path / "schedules"))
     monkeypatch.setenv("LTH_SLOTS", "8")  # so that a run waits only where a test is about that
     yield
-    for lock in [*tmp_path.glob("runs/.queue/*/engine.lock"), *tmp_path.glob("runs/*/engine.lock")]:
+    for lock in [*tmp_path.glob("runs/.queue-*/engine.lock"), *tmp_path.glob("runs/*/engine.lock")]:
         pid = liveness.holder(lock.parent)
         if pid and pid != os.getpid():
             os.kill(pid, signal.SIGKILL)

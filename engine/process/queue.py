@@ -16,14 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_IMODE
 
 import orjson
 from filelock import FileLock, Timeout
 
 from engine.errors import BadInput
 from engine.process import launch, placing
-from engine.record import liveness, rundir, waiting
+from engine.record import liveness, modes, rundir, waiting
 from engine.record.waiting import Seen
 
 FILE = "queue.json"  # {"paused": whether, "why": in words, "boot_id": of the boot in which anybody last decided}
@@ -46,23 +45,20 @@ class Started:
 def folder(runs: Path) -> Path:
     """Where this host and user keep what is not told by the runs themselves."""
     host = re.sub(r"[^A-Za-z0-9._-]+", "-", socket.gethostname())[:64]
-    return runs / ".queue" / f"{host}-{os.getuid()}"
+    return runs / f".queue-{host}-{os.getuid()}"
 
 
 @contextmanager
 def _deciding(runs: Path) -> Iterator[Seen]:
     """Hold the short lock: nobody else starts, submits, moves or withdraws a run of this queue meanwhile."""
     own = folder(runs)
-    if not own.is_dir():
-        if not own.parent.is_dir():
-            own.parent.mkdir(exist_ok=True)
-            own.parent.chmod(S_IMODE(runs.stat().st_mode))  # whoever shares the runs has a queue of their own in there
-        own.mkdir(0o700, exist_ok=True)
-    lock = FileLock(own / ".lock", timeout=_PATIENCE, mode=0o600, poll_interval=0.01)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise BadInput(f"queue: another process has been deciding for {_PATIENCE:.0f} s; try again.") from None
+    with rundir.blamed_on(runs):
+        modes.make(own)
+        lock = FileLock(own / ".lock", timeout=_PATIENCE, mode=modes.of_file(own), poll_interval=0.01)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise BadInput(f"queue: another process has been deciding for {_PATIENCE:.0f} s; try again.") from None
     try:
         seen = waiting.look(runs)
         told = rundir.read_json(own / FILE)

@@ -66,7 +66,7 @@ def created(run: Path) -> str | None:
 
 
 @contextmanager
-def _blamed_on(runs: Path) -> Iterator[None]:
+def blamed_on(runs: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -96,7 +96,7 @@ def create(
     BadInput where the folder cannot take it.
     """
     _refuse_file(runs)
-    with _blamed_on(runs):
+    with blamed_on(runs):
         modes.make(runs)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
         try:
@@ -290,7 +290,7 @@ def run_dirs(runs: Path) -> list[Path]:
     if not runs.exists():
         return []
     found = []
-    with _blamed_on(runs), os.scandir(runs) as entries:
+    with blamed_on(runs), os.scandir(runs) as entries:
         for entry in entries:
             if _ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
                 with suppress(OSError, OverflowError, ValueError):
@@ -349,7 +349,7 @@ def _short(text: str) -> str:
 def trash(run: Path) -> Path:
     """Move a run to `.trash` in its runs folder. BadInput where an engine holds it, or the folder cannot be changed."""
     bin_ = run.parent / ".trash"
-    with _blamed_on(run.parent):
+    with blamed_on(run.parent):
         if alive(run, read_status(run)):
             raise BadInput(f"run: {run.name} has a working engine; stop it first with `lth stop {run.name}`.")
         if bin_.is_symlink():
@@ -371,6 +371,6 @@ def restore(runs: Path, text: str) -> Path:
     target = runs / trashed.name
     if target.exists():
         raise BadInput(f"run: {trashed.name} is in {runs} already; rename or remove that one first.")
-    with _blamed_on(runs):
+    with blamed_on(runs):
         trashed.rename(target)
     return target
