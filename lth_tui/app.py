@@ -1,5 +1,6 @@
 """The app: launch, watch, quit (the runs go on), come back. What all screens share; each screen is a file."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from textual.worker import Worker, WorkerState
 from engine import places
 from engine.errors import BadInput
 from engine.record import history, rundir
-from lth_tui import plain
+from lth_tui import clipboard, plain
 from lth_tui.keys import PLACES, bindings
 from lth_tui.screens import words
 from lth_tui.screens.help import HelpScreen
@@ -161,6 +162,22 @@ class LthApp(App[None]):
     def say(self, text: str, severity: str = "information") -> None:
         """A short notice in the corner; foreign text is made safe, and nothing in it is markup."""
         self.notify(plain.line(text), severity=severity, markup=False, timeout=6)  # type: ignore[arg-type]
+
+    def copy(self, text: str) -> None:
+        """Have the terminal copy a text, and show it, since no terminal tells whether it obeyed."""
+        try:
+            sequence = clipboard.sequence(text, os.environ)
+        except ValueError as error:
+            self.say(f"Not copied: {error}.", "warning")
+            return
+        self._clipboard = text  # what Textual's own fields paste
+        if self._driver is not None:
+            self._driver.write(sequence)
+        self.say(f"Copied: {text}")
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """What Textual itself copies, from a field or a selection, goes the same way."""
+        self.copy(text)
 
     async def action_quit(self) -> None:
         """Leave at once. Engines are processes of their own and go on; say so."""
