@@ -85,7 +85,7 @@ app.add_typer(datasets, name="data")
 app.add_typer(dense, name="cache")
 app.add_typer(queue, name="queue")
 for command in (
-    look.ls, look.show, look.watch, look.logs, compare.compare, act.stop, act.rm, act.reindex, doctor.doctor,
+    look.ls, look.show, look.watch, look.logs, compare.compare, act.stop, act.note, act.rm, act.reindex, doctor.doctor,
 ):  # fmt: skip
     app.command()(command)
 

@@ -47,6 +47,7 @@ KEYS = {
             Key("remove", "x", "remove", "Remove"),
             Key("undo", "u", "undo", "Undo"),
             Key("filter", "slash", "filter", "Filter", shown="/"),
+            Key("copy", "y", "copy", "Copy id", "Copy the run's id, through tmux and SSH too", footer=False),
             Key("new", "n", "app.go('launch')", "New run"),
             Key("unfilter", "escape", "unfilter", "Show all again", footer=False),
         ),
@@ -59,6 +60,7 @@ KEYS = {
             Key("log", "l", "log", "Log"),
             Key("chart", "c", "chart", "Chart/table"),
             Key("metric", "m", "metric", "Accuracy/F1/loss"),
+            Key("copy", "y", "copy", "Copy id", "Copy the run's id, through tmux and SSH too", footer=False),
         ),
     ),
     "log": Group(

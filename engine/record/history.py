@@ -20,7 +20,7 @@ from tinydb.storages import Storage
 from tinydb.table import Table
 
 from engine.errors import BadInput
-from engine.record import extensions, modes, rundir, summary
+from engine.record import extensions, modes, notes, rundir, summary
 
 FILE = "history.json"
 FORMAT = 1
@@ -29,7 +29,21 @@ Summary = dict[str, Any]
 _LARGEST = 1 << 28  # bytes; a run has one or two thousand
 _FROM_STATUS = ("best", "progress", "sentence")
 # Stored once a run is final.
-_VOLATILE = ("best", "progress", "sentence", "cause", "finished", "name", "tags", "unverified", "stamp")
+_VOLATILE = (
+    *(
+        "best",
+        "progress",
+        "sentence",
+        "winning_ticket",
+        "cause",
+        "finished",
+        "name",
+        "tags",
+        "note",
+        "unverified",
+        "stamp",
+    ),
+)
 _KEYS = {"id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", *_VOLATILE}
 
 
@@ -139,12 +153,8 @@ def _stamp(run: Path) -> list[int]:
 def summarise(run: Path) -> Summary:
     """One run in plain values, each of its type or None, whatever its files hold."""
     stamp = _stamp(run)  # before reading: a change in between must look stale
-    status, spec, notes = (
-        rundir.read_status(run),
-        extensions.spec(run),
-        rundir.read_json(f"{run}/notes.json"),
-    )
-    tags, state = notes.get("tags"), rundir.state(run, status)
+    status, spec, said = rundir.read_status(run), extensions.spec(run), notes.read(run)
+    state, won = rundir.state(run, status), status.get("winning_ticket")
     return {
         "id": run.name,
         "state": state,
@@ -156,10 +166,12 @@ def summarise(run: Path) -> Summary:
         "rounds": summary.rounds_of(spec),
         "created": rundir.created(run),
         "finished": _iso(status.get("finished")),
-        "name": notes.get("name") if isinstance(notes.get("name"), str) else None,
-        "tags": [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
+        "name": said.name,
+        "tags": list(said.tags),
+        "note": said.note or None,
         "unverified": rundir.unverified(run, status),
         **{key: _flat(status.get(key)) for key in _FROM_STATUS},
+        "winning_ticket": won if type(won) is bool else None,
         "cause": rundir.cause(status, state),
         "stamp": stamp,
     }

@@ -1,11 +1,11 @@
-"""Commands that act on runs: stop, rm, reindex."""
+"""Commands that act on runs: stop, note, rm, reindex."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from engine.errors import BadInput
-from lth_tui import output
+from lth_tui import output, plain
 
 
 def stop(
@@ -47,6 +47,38 @@ def stop(
     return output.say(
         f"{found.name} is {state}." + ("" if state == "finished" else f" Go on with: lth resume {found.name}")
     )
+
+
+def note(
+    run: output.Run,
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="The note; '' takes it away.")] = None,
+    name: Annotated[str | None, typer.Option(help="A name of its own; '' takes it away.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Add it; may be repeated.")] = None,
+    untag: Annotated[list[str] | None, typer.Option("--untag", metavar="TAG", help="Take it away.")] = None,
+    json: output.Json = False,
+) -> None:
+    """Name, tag or annotate a run; without changes, what is noted of it."""
+    from dataclasses import asdict
+
+    from engine.record import notes
+
+    found = output.find(run)
+    before = notes.read(found)
+    tags = dict.fromkeys([*before.tags, *(tag or ())])
+    if strange := [one for one in untag or () if one not in tags]:
+        raise BadInput(f"--untag: {strange[0]!r} given, and the run's tags are: {', '.join(before.tags) or 'none'}.")
+    changes: dict[str, Any] = {"note": text, "name": name}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if tag or untag:
+        changes["tags"] = [one for one in tags if one not in (untag or ())]
+    after = notes.write(found, **changes) if changes else before
+    output.fold(found)
+    if json:
+        return output.out({"id": found.name, **asdict(after)})
+    told = [f"name {after.name}"] if after.name else []
+    told += [f"tags {', '.join(after.tags)}"] if after.tags else []
+    told += [after.note] if after.note else []
+    return output.out(plain.lines("\n".join(told))) if told else output.say(f"Nothing is noted of {found.name}.")
 
 
 def rm(

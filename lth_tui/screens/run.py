@@ -211,6 +211,9 @@ class RunScreen(Screen[None]):
     def action_log(self) -> None:
         self.app.push_screen(LogScreen(self.run_path))
 
+    def action_copy(self) -> None:
+        self.app.copy(self.run_path.name)
+
     def action_metric(self) -> None:
         """The table's next metric; accuracy comes round again."""
         names = list(follow.METRICS)

@@ -14,7 +14,7 @@ from textual.widgets import Footer, Input, Static
 from engine.errors import BadInput
 from engine.process import queue
 from engine.record import history, rundir
-from lth_tui import plain
+from lth_tui import filtering, plain
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import words
 from lth_tui.screens.acting import ask_to_stop
@@ -84,11 +84,6 @@ def _said(one: history.Summary) -> str:
     return " · ".join(filter(None, (left, where)))
 
 
-def _haystack(one: history.Summary) -> str:
-    parts = ("id", "state", "model", "dataset", "schedule", "name")
-    return " ".join(str(one[part]) for part in parts if one[part]).lower() + " " + " ".join(one["tags"]).lower()
-
-
 class RunsScreen(Screen[None]):
     """A table of runs; on one of them: open, stop, remove, and undo the removal."""
 
@@ -102,6 +97,8 @@ class RunsScreen(Screen[None]):
         super().__init__()
         self.removed: list[tuple[Path, Path]] = []  # where it is now, where it was
         self.shown_words = ""
+        self.sieve = filtering.Sieve()
+        self.trouble = ""  # with the filter
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs")
@@ -109,7 +106,10 @@ class RunsScreen(Screen[None]):
         yield Table(COLUMNS, key=lambda one: one["id"], cells=lambda one: cells(one, datetime.now()), id="runs")
         yield Static(id="empty", markup=False)
         yield Static(id="about", markup=False)
-        yield Input(placeholder="words of a run: state, model, dataset, schedule, name", id="filter", compact=True)
+        yield Static(classes="notice", id="trouble", markup=False)
+        yield Input(
+            placeholder="words, field:value, !not: state:failed !tag:old seeds:>3 age:<2d", id="filter", compact=True
+        )
         yield Footer(show_command_palette=False, compact=True)
 
     def on_screen_resume(self) -> None:
@@ -125,8 +125,9 @@ class RunsScreen(Screen[None]):
         """Show the runs as they are now."""
         if not self.is_mounted:
             return
-        wanted = self.query_one("#filter", Input).value.lower().split()
-        fitting = [one for one in summaries if all(w in _haystack(one) for w in wanted)] if wanted else summaries
+        query = filtering.parse(self.query_one("#filter", Input).value)
+        fitting = list(self.sieve.fitting(summaries, query, datetime.now()))
+        self._tell(query.trouble)
         self.set_class(not fitting, "-empty")
         if not fitting:
             self.query_one("#empty", Static).update(self._nothing(bool(summaries)))
@@ -231,6 +232,18 @@ class RunsScreen(Screen[None]):
     def _settled(self) -> None:
         self.set_class(bool(self.query_one("#filter", Input).value), "-filtering")
         self.table.focus()
+
+    def _tell(self, trouble: str) -> None:
+        """What of the filter makes no sense, above it."""
+        if trouble != self.trouble:
+            self.trouble = trouble
+            line = self.query_one("#trouble", Static)
+            line.update(plain.line(trouble))
+            line.set_class(bool(trouble), "-on")
+
+    def action_copy(self) -> None:
+        if self.table.key is not None:
+            self.app.copy(self.table.key)
 
     def action_unfilter(self) -> None:
         self.query_one("#filter", Input).value = ""

@@ -232,3 +232,31 @@ async def test_quitting_says_which_runs_go_on(runs: Path) -> None:
         await pilot.pause()
     assert farewells == ["2 runs go on without the app; `lth` comes back to them."]
     assert all(rundir.read_status(run)["state"] == "running" for run in rundir.run_dirs(runs))
+
+
+async def test_the_filter_knows_fields_and_tells_what_makes_no_sense(runs: Path) -> None:
+    Story(runs, "finished")
+    Story(runs, "failed", cause="the disk is full")
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished", "✗ failed")
+        await pilot.press("slash", *"!state:failed")
+        await until(pilot, lambda: [one["state"] for one in pilot.app.screen.table.items] == ["finished"])
+        await pilot.press(*" colour:red")
+        await sees(pilot, "colour: no such field; there are state")
+        await pilot.press("escape", "escape")
+        await sees(pilot, "✓ finished", "✗ failed")
+        assert "no such field" not in shown(pilot.app)
+
+
+async def test_y_copies_the_id_of_a_run_in_both_screens(runs: Path) -> None:
+    story = Story(runs, "finished")
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished")
+        await pilot.press("y")
+        assert pilot.app.clipboard == story.run.name
+        await sees(pilot, "Copied:")
+        pilot.app.copy("something else")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: pilot.app.clipboard == story.run.name)

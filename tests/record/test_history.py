@@ -20,7 +20,7 @@ from tests.record.real_runs import engine, leftovers, make, many, python
 
 KEYS = {
     "id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", "finished", "name", "tags",
-    "best", "progress", "sentence", "cause", "unverified", "stamp",
+    "best", "progress", "sentence", "winning_ticket", "cause", "note", "unverified", "stamp",
 }  # fmt: skip
 
 
