@@ -14,7 +14,7 @@ from engine.record import liveness, rundir
 from lth_tui import follow, output
 from tests.cli.conftest import ROOT, Said, call, command, runs_here
 from tests.faults import hostile
-from tests.faults.trials import trials
+from tests.faults.trials import figures, trials
 
 # C0 but for newline and tab, DEL, C1, and what reorders the text around it.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
@@ -30,6 +30,8 @@ READS = [
     ("compare", "{run}", "{other}", "--arm", "{text}"), ("ls", "--{text}"), ("ls", "{text}"), ("ls", "-n", "{text}"),
     ("run", "-m", "{text}", "-d", "{text}"), ("run", "-m", "cnn", "-d", "{dataset}", "--set", "{text}={text}"),
     ("resume", "{run}"), ("extend", "{run}", "--seeds", "5"), ("sweep", "{schedule}"), ("transfer", "{run}"),
+    ("queue",), ("queue", "--json"), ("queue", "move", "{run}", "{text}"), ("note", "{run}"),
+    ("note", "{run}", "{text}", "--tag", "{text}"), ("note", "{run}", "--json"),
     ("stability", "{run}"), ("pretrain", "-d", "{text}"), ("reindex",),
 ]  # fmt: skip
 
@@ -69,7 +71,9 @@ def filled(words: tuple[str, ...], given: dict[str, str]) -> list[str]:
     return [re.sub(r"\{(\w+)\}", lambda found: given[found[1]], word) for word in words]
 
 
-def test_no_command_that_reads_lets_anything_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_command_that_reads_lets_anything_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     count = trials(500, 100)
     codes: dict[int, int] = {}
     for number in range(count):
@@ -79,7 +83,8 @@ def test_no_command_that_reads_lets_anything_through(tmp_path: Path, monkeypatch
             said = call(*filled(words, given))
             safe(said, (number, words))
             codes[said.code] = codes.get(said.code, 0) + 1
-    print(f"hostile strings: {count} texts through {sum(codes.values())} commands, 0 crashes, 0 control bytes")
+    run = sum(codes.values())
+    figures(request)(f"hostile strings: {count} texts, {run} commands: 0 crashes, 0 raw control bytes")
     assert codes.get(0, 0) > count, "most of it is shown, not refused"
 
 
