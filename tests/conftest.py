@@ -20,6 +20,7 @@ os.environ.pop("LTH_CACHE_GB", None)
 
 # A shell that starts the tests in the background has interrupts ignored, which every program they start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and one started by nohup has hang-ups ignored
 
 WORDS = {
     "World": "election minister treaty border parliament",

@@ -57,7 +57,7 @@ def note(
     untag: Annotated[list[str] | None, typer.Option("--untag", metavar="TAG", help="Take it away.")] = None,
     json: output.Json = False,
 ) -> None:
-    """Name, tag or annotate a run; without changes, what is noted of it."""
+    """Name, tag or annotate a run; or show what is noted."""
     from dataclasses import asdict
 
     from engine.record import notes

@@ -185,6 +185,9 @@ def test_a_damaged_file_is_never_believed(kept: Path, which: str, damage: tuple[
     if (which, how) == ("entry", "longer") and by in b" \t\r\n":
         assert said is None, "white space after JSON changes nothing"
         return
+    if (which, how) == ("entry", "flip") and said is None:
+        assert orjson.loads(flipped) == orjson.loads(whole), "a last digit that no number hangs on"
+        return
     assert said is not None and said.endswith("and was removed; it is trained again.")
     assert shared.find(KEY) is None, "it is as if it had never been"
     assert os.listdir(root()) == [OTHER], "another entry is left alone"
