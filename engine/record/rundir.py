@@ -259,8 +259,8 @@ def run_dirs(runs: Path) -> list[Path]:
     found = []
     with _blamed_on(runs), os.scandir(runs) as entries:
         for entry in entries:
-            if _ID.fullmatch(entry.name) and entry.is_dir():
-                with suppress(OSError, OverflowError, ValueError):
+            with suppress(OSError, OverflowError, ValueError):  # a link that leads to itself, a spec that is gone
+                if _ID.fullmatch(entry.name) and entry.is_dir():
                     made = os.stat(f"{entry.path}/spec.json").st_mtime_ns  # noqa: PTH116  once a run
                     # By the id's clock, else the spec's; runs of one second are told apart by the spec's.
                     when = _WHEN.match(entry.name)
