@@ -108,15 +108,15 @@ def check(corpus: Corpus) -> tuple[Counter[int], Counter[int]]:
     trained, tested = counts
     if len(trained) < 2:
         only = corpus.class_names[next(iter(trained))]
-        raise BadInput(f"{where} has training texts of one class only ({only}); give texts of at least two.")
+        raise BadInput(f"{where} has training texts of one class only ({only[:60]}); give texts of at least two.")
     if rare := [label for label, count in trained.items() if count < 2]:
         raise BadInput(
-            f"{where} has a single training text of class {corpus.class_names[rare[0]]}; "
+            f"{where} has a single training text of class {corpus.class_names[rare[0]][:60]}; "
             "give at least 2, one to train on and one to validate with."
         )
     if missing := sorted(set(tested) - set(trained)):
         raise BadInput(
-            f"{where} has test texts of class {corpus.class_names[missing[0]]} but no training texts of it; "
+            f"{where} has test texts of class {corpus.class_names[missing[0]][:60]} but no training texts of it; "
             "give some, or leave the class out of both."
         )
     return trained, tested

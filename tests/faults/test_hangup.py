@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,8 @@ class Session:
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.02)
         for pid in left:  # jobs in the background may outlive their terminal, as they may a shell's
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         os.waitpid(self.leader, 0)
 
 
@@ -74,13 +76,15 @@ def _line_dropped(session: Session, _: int) -> None:
     """sshd closes the terminal and hangs up on the shell, which hangs up on every job."""
     groups = {os.getpgid(pid) for pid in session.processes()}
     for group in groups:
-        os.killpg(group, signal.SIGHUP)
+        with suppress(ProcessLookupError):  # gone with the leader
+            os.killpg(group, signal.SIGHUP)
     os.close(session.terminal)
 
 
 def _session_killed(session: Session, _: int) -> None:
     for pid in session.processes():
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     os.close(session.terminal)
 
 

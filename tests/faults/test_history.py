@@ -197,12 +197,17 @@ def _huge(path: Path, _: random.Random) -> None:
 
 def _link(path: Path, draw: random.Random) -> None:
     path.unlink()
-    path.symlink_to(draw.choice((path.name, "/dev/zero", "/nowhere", "/dev/tty")))
+    path.symlink_to(draw.choice(("/dev/zero", "/nowhere", "/dev/tty")))
+
+
+def _loop(path: Path, _: random.Random) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
 
 
 DAMAGES = [
     *(_flip, _flip, _flip, _truncate, _truncate, _noise, _zeros, _forged, _other, _sealed, _older),
-    *(_folder, _fifo, _huge, _link, _delete),
+    *(_folder, _fifo, _huge, _link, _loop, _delete),
 ]
 
 

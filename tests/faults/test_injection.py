@@ -92,7 +92,9 @@ def test_a_disk_that_fills_up_at_a_call_is_told_as_the_cause_since_room_for_that
         assert final(run) == wanted, calls[at]
         shutil.rmtree(run)
     told = ", ".join(f"{count} {state}" for state, count in ends.most_common())
-    figures(request)(f"a disk filled up at {len(points)} of {len(calls)} calls: {told} with that as the cause")
+    figures(request)(
+        f"a disk filled up at {len(points)} of {len(calls)} calls: {told}; each failure with that as its cause"
+    )
 
 
 def _trial(engines: Warm, fault: Fault, wanted: dict[str, Any]) -> str:
