@@ -96,7 +96,7 @@ def look(runs: Path) -> Seen:
     seen = Seen([], [], [])
     for run in rundir.run_dirs(runs):
         status = rundir.read_status(run)
-        if status["state"] in rundir.FINAL:
+        if status["state"] in (*rundir.FINAL, rundir.UNREADABLE):  # what may not be read cannot be known to work
             continue
         if status["state"] == "queued":
             if rundir.holder(run) is not None:  # its engine is just beginning

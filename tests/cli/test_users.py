@@ -122,6 +122,7 @@ def test_a_private_run_of_another_is_listed_as_such_and_nothing_can_be_done_to_i
     assert "cannot be read" in lth(BOB, runs, "ls").out
     assert (runs / "history.json").read_bytes() == before, "what its owner told of it stays"
     assert lth(BOB, runs, "show", "@last").code == 0, "the newest that may be read"
+    assert lth(BOB, runs, "queue", "--json").json["running"] == [], "it takes no slot of the machine"
     for command in ("show", "logs", "watch", "stop", "rm", "resume"):
         said = lth(BOB, runs, command, secret.name)
         assert (said.code, said.out) == (2, ""), command
