@@ -51,23 +51,22 @@ def train(
     Whenever it is due, and when stopped, the group is put down at `bookmark`; what is found there is taken up, and was
     told already. The weights before step `keep` are kept too.
     """
-    bookmark = bookmark or Bookmark()
+    bookmark, about = bookmark or Bookmark(), _about(group, plan)
     halfway = bookmark.found()
-    if halfway is not None and not _of(halfway, group, plan):
+    if halfway is not None and {name: halfway.facts.get(name) for name in about} != about:
         halfway = None
     results = {} if halfway is None else _outcomes(halfway)
     for arm, start in group.items():
         if arm in results:
             continue
         own = module if start.module is None else start.module.to(texts.train.tokens.device)
-        training = _Training(arm, start, plan, own, texts)
+        training = _Training(arm, start, plan, own, texts, about, results)
         if halfway is not None and halfway.facts["arm"] == arm:
             training.take_up(halfway)
-
         try:
-            outcome = training.run(on_epoch, stop, keep, bookmark, group, results)
+            outcome = training.run(on_epoch, stop, keep, bookmark)
         except Stopped:
-            bookmark.keep(training.put_down(group, results))
+            bookmark.keep(training.put_down())
             raise
         results[arm] = outcome
         on_trained(arm, outcome)
@@ -75,9 +74,22 @@ def train(
 
 
 class _Training:
-    """One arm in training: the network, the epoch it is in, and what it has come to."""
+    """One arm in training: the network, the epoch it is in, and what it has come to.
 
-    def __init__(self, arm: str, start: Start, plan: Plan, module: nn.Module, texts: Texts):
+    `about` says what group it is of, and `done` what others of that have come to.
+    """
+
+    def __init__(
+        self,
+        arm: str,
+        start: Start,
+        plan: Plan,
+        module: nn.Module,
+        texts: Texts,
+        about: dict[str, Any],
+        done: Mapping[str, Outcome],
+    ):
+        self.about, self.done = about, done
         self.arm, self.plan, self.module, self.texts = arm, plan, module, texts
         self.running = Running(start, plan, module, texts.train)
         self.epoch = start.begin // self.running.steps_an_epoch + 1
@@ -88,13 +100,7 @@ class _Training:
         self.began = self.epoch_began = perf_counter()  # earlier, by what it took before it was put down
 
     def run(
-        self,
-        on_epoch: Callable[[Epoch], None],
-        stop: Callable[[], bool],
-        keep: int | None,
-        bookmark: Bookmark,
-        group: Mapping[str, Start],
-        done: Mapping[str, Outcome],
+        self, on_epoch: Callable[[Epoch], None], stop: Callable[[], bool], keep: int | None, bookmark: Bookmark
     ) -> Outcome:
         """To its end; between two steps it is put down where that is due."""
         while not self.trained:
@@ -104,7 +110,7 @@ class _Training:
                 if self.running.step == keep:
                     self.passed = network.weights(self.module)
                 if bookmark.due():
-                    bookmark.keep(self.put_down(group, done))
+                    bookmark.keep(self.put_down())
             train_loss = self.running.loss()
             valid = evaluate(self.module, self.texts.valid, stop)
             if not (math.isfinite(train_loss) and math.isfinite(valid.loss)):
@@ -125,17 +131,17 @@ class _Training:
         seconds = perf_counter() - self.began
         return Trained(weights, best_epoch, valid, test, seconds, self.passed, tuple(self.epochs))
 
-    def put_down(self, group: Mapping[str, Start], done: Mapping[str, Outcome]) -> Halfway:
+    def put_down(self) -> Halfway:
         """This arm as it is, with those of its group that are done. Between two steps, or in an evaluation."""
         tensors = self.running.tensors() if not self.trained else {}
         tensors |= named(self.best and self.best[2], "best") | named(self.passed, "passed")
-        for arm, outcome in done.items():
+        for arm, outcome in self.done.items():
             if isinstance(outcome, Trained):
                 tensors |= named(outcome.weights, "done", arm) | named(outcome.passed, "passed by", arm)
         now = perf_counter()
         facts = {
-            **_about(group, self.plan),
-            "done": {arm: told(outcome) for arm, outcome in done.items()},
+            **self.about,
+            "done": {arm: told(outcome) for arm, outcome in self.done.items()},
             "arm": self.arm,
             "step": self.running.step,
             "seen": self.running.seen,
@@ -166,11 +172,6 @@ class _Training:
 def _about(group: Mapping[str, Start], plan: Plan) -> dict[str, Any]:
     """What tells one group's training from another's, and from that of another version of this code."""
     return {"numbers": NUMBERS, "grouping": GROUPING, "arms": list(group), "plan": asdict(plan)}
-
-
-def _of(halfway: Halfway, group: Mapping[str, Start], plan: Plan) -> bool:
-    about = _about(group, plan)
-    return {name: halfway.facts.get(name) for name in about} == about
 
 
 def _outcomes(halfway: Halfway) -> dict[str, Outcome]:

@@ -1,6 +1,4 @@
-"""Every key of the app, in one place: the bindings of the screens, the help, the palette and the README's table are
-made from it, and by the names here a user gives an action other keys.
-"""
+"""The keys of the screens, in one place: their bindings are made from it, and so the footer and the help."""
 
 from typing import NamedTuple
 
@@ -12,11 +10,11 @@ PLACES = {"launch": ("1", "Launch"), "runs": ("2", "Runs")}
 class Key(NamedTuple):
     """What a key does where one is."""
 
-    name: str  # together with the place it stands at, `runs.stop`, what a user calls it
+    name: str  # together with the place it stands at, `runs.stop`, the id of its binding
     keys: str  # comma-separated, as Textual names them
     action: str
     title: str  # in the footer
-    words: str = ""  # in the help and the palette, where the title says too little
+    words: str = ""  # where the title says too little
     footer: bool = True
     priority: bool = False  # also while typing
     shown: str | None = None  # the key as the footer writes it, where Textual would write another

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from engine.process import gpus, placing, queue
-from engine.record import rundir, waiting
+from engine.record import history, rundir, waiting
 from lth_tui import plain, tables
 from lth_tui.screens.words import number, share
 
@@ -52,15 +52,10 @@ def _waiting(seen: waiting.Seen, paused: str | None) -> list[dict[str, Any]]:
             why = head
         else:
             why = f"{tables.count(place - 1, 'run')} before it"
-        found.append({"id": one.run.name, "place": place, "since": _iso(one.since), "host": one.host, "why": why})
+        found.append(
+            {"id": one.run.name, "place": place, "since": history.iso(one.since), "host": one.host, "why": why}
+        )
     return found
-
-
-def _iso(seconds: float | None) -> str | None:
-    try:
-        return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds))
-    except (OverflowError, OSError, ValueError):
-        return None
 
 
 def before(run: Path) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 from engine.record import summary
 from lth_tui import plain
+from lth_tui.screens.words import mapping
 
-_COMPUTED = (
-    "=+-@＝＋－＠'"  # what begins a formula, wide signs too; the apostrophe, so that ours can be told from theirs
-)
+# What begins a formula, wide signs too; and the apostrophe, so that ours can be told from theirs.
+_COMPUTED = "=+-@＝＋－＠'"
 _LONGEST = 10_000  # characters of a cell; spreadsheets take 32,767
 
 _RUN = ("id", "name", "state", "unverified", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created",
@@ -45,8 +45,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def runs(summaries: Iterable[dict[str, Any]]) -> str:
     """A line a run: what `lth ls --json` tells, its best ticket in columns of their own."""
     found = list(summaries)
-    best = [_mapping(one.get("best")) for one in found]
-    progress = [_mapping(one.get("progress")).get("fraction") for one in found]
+    best = [mapping(one.get("best")) for one in found]
+    progress = [mapping(one.get("progress")).get("fraction") for one in found]
     keys = sorted({key for one in best for key in one if isinstance(one[key], int | float)})
     columns = [*_RUN, "progress", *(f"best_{plain.line(key, 100)}" for key in keys)]
     rows = zip(found, progress, best, strict=True)
@@ -71,7 +71,3 @@ def rounds(shown: dict[str, Any]) -> str:
 
 def _at(values: object, place: int) -> object:
     return values[place] if isinstance(values, list) and place < len(values) else None
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

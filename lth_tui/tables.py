@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lth_tui import output, plain
-from lth_tui.screens.words import number, share
+from lth_tui.screens.words import mapping, number, share
 
 STATE_STYLES = {
     "queued": "cyan",
@@ -87,10 +87,6 @@ def duration(seconds: object) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
-def mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def listed(value: object) -> list[Any]:

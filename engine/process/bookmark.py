@@ -42,7 +42,7 @@ class RunBookmark(Bookmark):
     ):
         self.run, self.tell, self.sync, self.taken_up = run, tell, sync, taken_up
         self.where = {"seed": seed, "round": number} | ({"copy": copy} if copy else {})
-        self.name = name(seed, copy)
+        self.name = f"seed-{seed}-copy-{copy}" if copy else f"seed-{seed}"
         self.interval = interval()
         self.next = monotonic() + self.interval
 
@@ -81,8 +81,3 @@ class RunBookmark(Bookmark):
     def drop(self) -> None:
         """The round is done: nobody will go on from here."""
         checkpoint.drop_halfway(self.run, self.name)
-
-
-def name(seed: int, copy: int = 0) -> str:
-    """What a seed's place is called among the checkpoints."""
-    return f"seed-{seed}-copy-{copy}" if copy else f"seed-{seed}"

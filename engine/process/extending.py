@@ -30,7 +30,7 @@ def extend(run: Path, seeds: int | None, rounds: int | None) -> tuple["RunSpec",
             every = _extended(run, before, seeds, rounds)
             launch.check(before)
             # Stopped first: were we killed in between, a resume would find all done and give the verdict it had.
-            status = {key: value for key, value in rundir.read_status(run).items() if key not in _OF_THE_END}
+            status = rundir.without(rundir.read_status(run), *_OF_THE_END)
             rundir.write_status(run, status | {"state": "stopped"}, durable=True)
             extensions.append(run, every, rounds or before.schedule.rounds)
             return before, specs.of_run(run)

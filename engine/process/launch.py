@@ -121,8 +121,7 @@ def detached(
     """
     log = os.open(folder / logfile.NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        with suppress(PermissionError):  # another user's, of the same group
-            os.fchmod(log, modes.of_file(folder))
+        modes.give(log, folder)
         return subprocess.Popen(
             # -P: no folder named engine where we happen to start can come before ours
             [sys.executable, "-P", "-m", *module],
@@ -175,8 +174,7 @@ def start(run: Path, begin: Callable[[Path], subprocess.Popen] | None = None) ->
     `begin` starts what is to hold the lock of that folder, where it is not the engine of a run.
     """
     deadline = time.monotonic() + _LOCK_WAIT
-    while rundir.read_status(run)["state"] in rundir.FINAL and liveness.holder(run) and time.monotonic() < deadline:
-        time.sleep(_POLL)  # the engine before has said its last word and is just leaving
+    let_leave(run, deadline)
     engine = (begin or spawn)(run)
     ended = False
     while not ended and time.monotonic() < deadline:
@@ -189,12 +187,17 @@ def start(run: Path, begin: Callable[[Path], subprocess.Popen] | None = None) ->
         os.killpg(engine.pid, signal.SIGKILL)  # our own child, not yet waited for
         engine.wait()
     words = last_line(run) or "the engine ended before it began"
-    status = rundir.read_status(run)
     # One that left in peace found another engine at work, or the run taken out of the queue.
-    if status.get("state") == "queued" and engine.returncode and liveness.holder(run) is None:
-        kept = {key: value for key, value in status.items() if key != "waiting"}
-        rundir.write_status(run, kept | {"state": "failed", "cause": words}, durable=True)
+    if rundir.read_status(run)["state"] == "queued" and engine.returncode and liveness.holder(run) is None:
+        rundir.fail(run, words)
     raise LaunchFailed(words)
+
+
+def let_leave(run: Path, deadline: float | None = None) -> None:
+    """Wait while the engine before has said its last word and is just leaving; a minute, or up to that moment."""
+    deadline = time.monotonic() + _LOCK_WAIT if deadline is None else deadline
+    while rundir.read_status(run)["state"] in rundir.FINAL and liveness.holder(run) and time.monotonic() < deadline:
+        time.sleep(_POLL)
 
 
 def last_line(run: Path) -> str:

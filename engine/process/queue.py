@@ -97,7 +97,7 @@ def submit(run: Path) -> None:
         if any(one.run == run for one in seen.ours):
             return
         last = max((one.place for one in seen.ours if one.place < float("inf")), default=0.0)
-        kept = {key: value for key, value in status.items() if key not in _OF_AN_ENGINE}
+        kept = rundir.without(status, *_OF_AN_ENGINE)
         entry = waiting.entry(last + 1, launch.own_environment())
         rundir.write_status(run, kept | {"state": "queued", "waiting": entry}, durable=True)
 
@@ -134,8 +134,7 @@ def _start(given: placing.Turn) -> Started:
     except OSError as error:
         words = f"its engine could not be started ({error.strerror or error})"
         with suppress(OSError):
-            status = {key: value for key, value in rundir.read_status(run).items() if key != "waiting"}
-            rundir.write_status(run, status | {"state": "failed", "cause": words}, durable=True)
+            rundir.fail(run, words)
         return Started(run, failure=words)
 
 
@@ -145,9 +144,7 @@ def launch_in_turn(run: Path) -> subprocess.Popen | None:
     Raises LaunchFailed where its engine ended before it began, BadInput, and OSError where the run is gone.
     """
     placing.slots()  # BadInput before anything is changed
-    deadline = time.monotonic() + _LEAVING
-    while rundir.read_status(run)["state"] in rundir.FINAL and rundir.holder(run) and time.monotonic() < deadline:
-        time.sleep(_POLL)  # the engine before has said its last word and is just leaving
+    launch.let_leave(run)
     submit(run)
     for one in dispatch(run.parent):
         if one.run == run:
@@ -167,8 +164,7 @@ def withdraw(run: Path) -> bool:
         status = rundir.read_status(run)
         if waiting.of(run, status) is None:
             return False
-        kept = {key: value for key, value in status.items() if key != "waiting"}
-        rundir.write_status(run, kept | {"state": "stopped"}, durable=True)
+        rundir.write_status(run, rundir.without(status, "waiting") | {"state": "stopped"}, durable=True)
         deadline = time.monotonic() + _LEAVING
         while rundir.holder(run) is not None and time.monotonic() < deadline:
             if rundir.read_status(run)["state"] in rundir.ACTIVE:

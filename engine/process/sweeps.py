@@ -40,14 +40,9 @@ def hold(runs: Path, file: Path) -> None:
 def _made(runs: Path, file: Path) -> Iterator[Path]:
     """The sweep's folder, to be written to. BadInput where the runs folder does not take it."""
     own = folder(runs, file)
-    try:
+    with rundir.blamed_on(runs):
         modes.make(own)
         yield own
-    except OSError as error:
-        raise BadInput(
-            f"runs folder: {runs} cannot be used ({error.strerror or error}); "
-            "free space, make it writable, or set LTH_RUNS to another."
-        ) from None
 
 
 def worker(runs: Path, file: Path) -> int | None:

@@ -142,7 +142,7 @@ def _work(run: Path, stop: _StopFlag, gpu: str | None) -> int:
 
 
 def _started(status: dict[str, Any], gpu: str | None) -> dict[str, Any]:
-    kept = {key: value for key, value in status.items() if key not in ("cause", "finished", "waiting", "gpu")}
+    kept = rundir.without(status, "cause", "finished", "waiting", "gpu")
     return kept | {"state": "running", "process": liveness.identity()} | ({"gpu": gpu} if gpu else {})
 
 

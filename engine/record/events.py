@@ -9,7 +9,6 @@ import errno
 import os
 import stat
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -42,8 +41,7 @@ class EventLog:
         tail = read(path)
         self.seq: int = tail.events[-1]["seq"] + 1 if tail.events else 0
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with suppress(PermissionError):  # another user's, of the same group
-            os.fchmod(self._descriptor, modes.of_file(run))
+        modes.give(self._descriptor, run)
         os.ftruncate(self._descriptor, tail.offset)
         self._lead = b""
 

@@ -29,21 +29,7 @@ Summary = dict[str, Any]
 _LARGEST = 1 << 28  # bytes; a run has one or two thousand
 _FROM_STATUS = ("best", "progress", "sentence")
 # Stored once a run is final.
-_VOLATILE = (
-    *(
-        "best",
-        "progress",
-        "sentence",
-        "winning_ticket",
-        "cause",
-        "finished",
-        "name",
-        "tags",
-        "note",
-        "unverified",
-        "stamp",
-    ),
-)
+_VOLATILE = (*_FROM_STATUS, "winning_ticket", "cause", "finished", "name", "tags", "note", "unverified", "stamp")
 _KEYS = {"id", "state", "model", "dataset", "schedule", "arms", "seeds", "rounds", "created", *_VOLATILE}
 
 
@@ -165,7 +151,7 @@ def summarise(run: Path) -> Summary:
         "seeds": len(summary.seeds_of(spec)),
         "rounds": summary.rounds_of(spec),
         "created": rundir.created(run),
-        "finished": _iso(status.get("finished")),
+        "finished": iso(status.get("finished")),
         "name": said.name,
         "tags": list(said.tags),
         "note": said.note or None,
@@ -184,7 +170,8 @@ def _flat(value: Any) -> Any:
     return {key: one for key, one in value.items() if one is None or isinstance(one, str | int | float)}
 
 
-def _iso(seconds: float | None) -> str | None:
+def iso(seconds: float | None) -> str | None:
+    """Seconds since 1970 as ISO, in local time; None for what is no time."""
     try:
         return None if seconds is None else strftime("%Y-%m-%dT%H:%M:%S", localtime(seconds))
     except (OverflowError, OSError, ValueError):

@@ -45,8 +45,7 @@ def hold(run: Path) -> int:
         if isinstance(error, BlockingIOError | PermissionError):
             raise LockHeld(f"run {run.name} is held by another engine (process {holder(run) or 'unknown'}).") from None
         raise
-    with suppress(PermissionError):  # another user's, of the same group
-        os.fchmod(descriptor, modes.of_file(run))
+    modes.give(descriptor, run)
     about = os.fstat(descriptor)
     _mine[about.st_dev, about.st_ino] = os.getpid()
     return descriptor

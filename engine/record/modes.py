@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_SHARED = stat.S_ISGID | stat.S_IWGRP
+SHARED = stat.S_ISGID | stat.S_IWGRP
 _given: list[int] = []  # the umask that this process came with, once `guard` was called
 
 
@@ -34,7 +34,7 @@ def as_given() -> Iterator[None]:
 def shared(folder: Path) -> bool:
     """Whether what is made in this folder is its group's too; False where there is none."""
     try:
-        return os.stat(folder).st_mode & _SHARED == _SHARED  # noqa: PTH116  once a file written
+        return os.stat(folder).st_mode & SHARED == SHARED  # noqa: PTH116  once a file written
     except OSError:
         return False
 
@@ -47,6 +47,12 @@ def of_file(folder: Path) -> int:
 def of_folder(folder: Path) -> int:
     """The mode of a folder made in this folder."""
     return 0o2770 if shared(folder) else 0o700
+
+
+def give(descriptor: int, folder: Path) -> None:
+    """Give an open file the mode of its folder's files, unless it is another user's, of the same group. OSError."""
+    with suppress(PermissionError):
+        os.fchmod(descriptor, of_file(folder))
 
 
 def make(folder: Path) -> None:

@@ -67,6 +67,7 @@ def created(run: Path) -> str | None:
 
 @contextmanager
 def blamed_on(runs: Path) -> Iterator[None]:
+    """An OSError inside is the runs folder's: BadInput."""
     try:
         yield
     except OSError as error:
@@ -233,6 +234,16 @@ def read_status(run: Path) -> dict[str, Any]:
     return {key: value for key, value in status.items() if key not in _TYPES or type(value) in _TYPES[key]}
 
 
+def without(status: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """A status that says nothing of these keys."""
+    return {key: value for key, value in status.items() if key not in keys}
+
+
+def fail(run: Path, cause: str) -> None:
+    """A run that waited has failed before its engine began. Raises OSError."""
+    write_status(run, without(read_status(run), "waiting") | {"state": "failed", "cause": cause}, durable=True)
+
+
 def write_status(run: Path, status: dict[str, Any], durable: bool = False) -> None:
     write_atomically(run / "status.json", orjson.dumps(status), durable)
 
@@ -271,8 +282,10 @@ def alive(run: Path, status: dict[str, Any]) -> bool:
 
 def unverified(run: Path, status: dict[str, Any]) -> str | None:
     """The other machine that a run is at work on, as far as its signs of life tell; None where that is certain."""
+    if status["state"] not in ACTIVE or alive(run, status):
+        return None
     host = _host(status)
-    return host if host is not None and state(run, status) in ACTIVE and not alive(run, status) else None
+    return host if host is not None and beats(run) else None
 
 
 def _host(status: dict[str, Any]) -> str | None:

@@ -48,6 +48,11 @@ def number(value: object) -> float | None:
         return None
 
 
+def mapping(value: object) -> dict[str, Any]:
+    """An object, or an empty one for anything else that a file may hold."""
+    return value if isinstance(value, dict) else {}
+
+
 def share(value: object) -> float | None:
     """A number from 0 to 1, or None."""
     found = number(value)

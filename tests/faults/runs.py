@@ -3,16 +3,20 @@
 A run has one seed, two pruning rounds with two controls, and 240 texts: seven networks in under two seconds.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import pytest
 from safetensors import safe_open
 
 from engine import spec as specs
 from engine.places import runs_root
 from engine.process import launch
 from engine.record import checkpoint, events, rundir, summary
+from tests.conftest import write_news
 
 SETTINGS = {
     "model.embedding_dim": 8, "model.filters": 8, "model.widths": "2,3", "data.min_count": 1,
@@ -21,6 +25,16 @@ SETTINGS = {
 
 # By nature not the same twice: when and where, how long, and of what id.
 _OWN = {"id", "created", "seconds", "time", "seconds_left", "linear_seconds", "versions", "process", "host", "shared"}
+
+
+@contextmanager
+def world(folder: Path) -> Iterator[None]:
+    """Runs, data and caches below a folder, for a fixture that serves many tests; the small ag_news is there."""
+    write_news(folder / "data" / "ag_news")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, part in (("LTH_RUNS", "runs"), ("LTH_DATA", "data"), ("XDG_CACHE_HOME", "cache")):
+            patch.setenv(name, str(folder / part))
+        yield
 
 
 def new_run(runs: Path | None = None, seeds: int = 1, **changes: Any) -> Path:

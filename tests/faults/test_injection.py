@@ -14,9 +14,8 @@ import pytest
 
 from engine.process import launch
 from engine.record import rundir
-from tests.conftest import write_news
 from tests.faults.injection import Fault
-from tests.faults.runs import check_readable, final, new_run, trained_again
+from tests.faults.runs import check_readable, final, new_run, trained_again, world
 from tests.faults.trials import FULL, figures
 from tests.faults.warm import Warm, warm
 
@@ -28,14 +27,10 @@ SHORT = 40  # points over all kinds together
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warm, dict[str, Any], list[list[str]]]]:
     """What forks engines, what a run comes to that nothing disturbs, and its calls."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    write_news(folder / "data" / "ag_news")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, part in (("LTH_RUNS", "runs"), ("LTH_DATA", "data"), ("XDG_CACHE_HOME", "cache")):
-            patch.setenv(name, str(folder / part))
-        with warm(new_run()) as engines:
-            run = new_run()
-            assert engines.start(run, trace=folder / "calls").wait() == 0
-            yield engines, final(run), json.loads((folder / "calls").read_text())
+    with world(folder), warm(new_run()) as engines:
+        run = new_run()
+        assert engines.start(run, trace=folder / "calls").wait() == 0
+        yield engines, final(run), json.loads((folder / "calls").read_text())
 
 
 @pytest.mark.parametrize(("kind", "lasting"), KINDS)

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from engine.record import rundir
-from tests.conftest import write_news
-from tests.faults.runs import check_readable, final, new_run, trained_again
+from tests.faults.runs import check_readable, final, new_run, trained_again, world
 from tests.faults.trials import FULL, figures, trials
 from tests.faults.warm import Warm, warm
 
@@ -23,17 +22,13 @@ SEEDS = 2
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warm, Path, float]]:
     """What forks engines, a run that one of them worked to its end, and the seconds that took."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    write_news(folder / "data" / "ag_news")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, part in (("LTH_RUNS", "runs"), ("LTH_DATA", "data"), ("XDG_CACHE_HOME", "cache")):
-            patch.setenv(name, str(folder / part))
-        with warm(new_run()) as engines:
-            for _ in range(2):  # the first also finds its files in no cache
-                run = new_run(seeds=SEEDS)
-                began = time.monotonic()
-                assert engines.start(run).wait() == 0
-                seconds = time.monotonic() - began
-            yield engines, run, seconds
+    with world(folder), warm(new_run()) as engines:
+        for _ in range(2):  # the first also finds its files in no cache
+            run = new_run(seeds=SEEDS)
+            began = time.monotonic()
+            assert engines.start(run).wait() == 0
+            seconds = time.monotonic() - began
+        yield engines, run, seconds
 
 
 def test_killed_at_any_moment_a_run_is_readable_loses_no_round_and_ends_the_same(

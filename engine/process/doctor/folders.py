@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.process.doctor.finding import Finding, Status, ok, size, warning
+from engine.record import modes
 
 _FEW, _NONE = 5 << 30, 200_000_000  # bytes free: soon too few, and too few for a run
 _FEW_FILES, _NO_FILES = 10_000, 200  # a run makes about a hundred
@@ -108,7 +109,7 @@ def privacy(place: Place) -> list[Finding]:
     if not place.exists or place.trouble:
         return []
     name, mode = "runs privacy", f"mode {place.mode:o}"
-    shared = place.mode & stat.S_ISGID and place.mode & stat.S_IWGRP
+    shared = place.mode & modes.SHARED == modes.SHARED
     if place.reachable and place.mode & stat.S_IWOTH and not place.mode & stat.S_ISVTX:
         told = f"everybody on this machine may remove and replace its runs ({mode})"
         return [warning(name, told, f"chmod {'2770' if shared else '700'} {place.path}")]
