@@ -53,6 +53,14 @@ def cache_root() -> Path | None:
     return _home("XDG_CACHE_HOME", ".cache") / "lth" / "dense"
 
 
+def slots_file() -> Path:
+    """Where the machine's slots are taken, by all its users: `LTH_SLOTS_FILE`, else in its shared memory, or /tmp."""
+    if given := os.environ.get("LTH_SLOTS_FILE"):
+        return Path(given).expanduser().absolute()
+    everybodys = "/dev/shm" if os.path.isdir("/dev/shm") else "/tmp"  # noqa: S108  nothing is written into the file
+    return Path(everybodys) / "lth-slots"
+
+
 def _beside_data(name: str) -> Path:
     root = data_root()
     folder = root if root.exists() else root.parent

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from engine.process import gpus, placing, queue
+from engine.process import gpus, placing, queue, slots
 from engine.record import history, rundir, waiting
 from lth_tui import plain, tables
 from lth_tui.screens.words import number, share
@@ -29,18 +29,22 @@ def facts(runs: Path) -> dict[str, Any]:
         for one in seen.working
     ]
     return {
-        "slots": placing.slots(),
+        "slots": queue.slot_count(runs),
         "running": running,
-        "waiting": _waiting(seen, paused),
+        "others": [
+            {"pid": pid or None, "user": rundir.owner(Path(f"/proc/{pid}")) if pid else None}
+            for pid in slots.others(one.run for one in seen.working)
+        ],
+        "waiting": _waiting(runs, seen, paused),
         "paused": paused is not None,
         "why": paused,
         "orphaned": [run.name for run in seen.orphaned],
     }
 
 
-def _waiting(seen: waiting.Seen, paused: str | None) -> list[dict[str, Any]]:
+def _waiting(runs: Path, seen: waiting.Seen, paused: str | None) -> list[dict[str, Any]]:
     """Who waits, in order, each with its place in its own queue and what it waits for."""
-    turn = placing.turn(seen, paused)
+    turn = placing.turn(seen, paused, queue.slots_told(runs))
     head = turn if isinstance(turn, str) else "starts in a moment"
     found: list[dict[str, Any]] = []
     places: dict[tuple[str, int | None], int] = {}
@@ -61,7 +65,7 @@ def _waiting(seen: waiting.Seen, paused: str | None) -> list[dict[str, Any]]:
 def before(run: Path) -> str:
     """What a run that waits waits for, in a line: `waiting: 2 runs before it; 1 slot, held by ...`. Raises BadInput."""
     seen = waiting.look(run.parent)
-    found = _waiting(seen, queue.paused(run.parent, seen))
+    found = _waiting(run.parent, seen, queue.paused(run.parent, seen))
     place = next((at for at, one in enumerate(found) if one["id"] == run.name), None)
     if place is None:
         return "starting the engine"
@@ -74,7 +78,11 @@ def before(run: Path) -> str:
 def shown(told: dict[str, Any]) -> RenderableType:
     """The queue in words and tables."""
     running, waits, orphaned = told["running"], told["waiting"], told["orphaned"]
-    parts: list[RenderableType] = [f"{len(running)} of {tables.count(told['slots'], 'slot')} taken"]
+    taken = len(running) + len(told["others"])
+    parts: list[RenderableType] = [f"{taken} of {tables.count(told['slots'], 'slot')} taken"]
+    for one in told["others"]:
+        words = f"by {plain.line(one['user'])}, process {one['pid']}" if one["pid"] else "in another container"
+        parts.append(Text(f"One by a run of another runs folder or user, {words}.", tables.QUIET))
     if running:
         cards = {card.uuid: f"GPU {card.index} ({plain.line(card.name, 40)})" for card in gpus.every()}
         made = tables.table("run", "on", "done", right=("done",))

@@ -9,6 +9,8 @@ _MANY = (errno.EMFILE, errno.ENFILE)
 # What a GPU's driver and libraries say when the card, not the experiment, is the matter.
 _GPU_FULL = ("cuda out of memory", "cublas_status_alloc_failed", "cuda error: out of memory")
 _GPU_GONE = ("cuda error", "cuda driver", "cublas_status", "cudnn_status", "nvml")
+# Of these, the machine, not the run, is to blame.
+_GPU_OFF = ("no cuda-capable device", "no cuda gpus", "cuda driver", "uncorrectable ecc", "busy or unavailable", "nvml")
 _RAM_FULL = ("out of memory", "allocate memory", "bad_alloc", "can't allocate")
 
 
@@ -27,6 +29,13 @@ def of(error: BaseException) -> str:
     if any(sign in said for sign in _GPU_GONE):
         return f"the GPU failed ({_first(error)}); look at it with `nvidia-smi`, then resume the run"
     return f"{type(error).__name__}: {_first(error)}"
+
+
+def of_the_machine(error: BaseException) -> bool:
+    """Whether any other run would fail of it too: a full or failing disk, a GPU that is gone, too many files open."""
+    if isinstance(error, OSError):
+        return error.errno in (*_FULL, *_MANY, errno.EIO, errno.EROFS)
+    return any(sign in str(error).lower() for sign in _GPU_OFF)
 
 
 def _of_system(error: OSError) -> str | None:

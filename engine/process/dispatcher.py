@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from engine.process import queue
+from engine.process import logfile, queue
 from engine.record import liveness, rundir, waiting
 
 _POLL = 0.5  # seconds between two looks at the engines that hold the slots
@@ -31,12 +31,13 @@ def main(arguments: list[str]) -> int:
         return 0
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logfile.keep(own, liveness.heartbeat(own))
     rundir.write_status(own, {"state": "running", "process": liveness.identity()})
     engines: list[subprocess.Popen] = []
     while own.is_dir():
         engines = [engine for engine in engines if engine.poll() is None]  # the ended ones are reaped
         for one in queue.dispatch(runs):
-            print(f"{time.strftime('%H:%M:%S')} {one.run.name} {one.failure or 'started'}", flush=True)
+            print(f"{time.strftime('%H:%M:%S')} {one.run.name} {one.failure or one.held or 'started'}", flush=True)
             engines += [one.engine] if one.engine else []
         began = time.monotonic()
         working = waiting.look(runs).working

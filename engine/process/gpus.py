@@ -18,7 +18,7 @@ class Gpu:
 
 
 def every() -> list[Gpu]:
-    """The GPUs this process may use (`CUDA_VISIBLE_DEVICES`), in that order; none without a driver. Never raises."""
+    """The GPUs of this machine, in the driver's order; none without a driver. Never raises."""
     import pynvml as nvml
 
     try:
@@ -26,13 +26,20 @@ def every() -> list[Gpu]:
     except nvml.NVMLError:  # no driver, or one that does not answer: there is nothing to train on
         return []
     try:
-        found = [_told(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+        return [_told(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
     except nvml.NVMLError:
         return []
     finally:
         with suppress(nvml.NVMLError):
             nvml.nvmlShutdown()
-    return visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def allowed() -> str | None:
+    """This process's CUDA_VISIBLE_DEVICES, None where it is not set: in UUIDs, which unlike numbers mean the same in
+    every process; as it is where it names none of the driver's.
+    """
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return given and (",".join(card.uuid for card in visible(every(), given)) or given)
 
 
 def _told(nvml: Any, index: int) -> Gpu:

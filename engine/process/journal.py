@@ -99,7 +99,8 @@ class RunJournal:
                 words = f"resumed with {name} {versions.get(name)}, begun with {then}"
                 self.tell("warning", message=f"{words}: numbers may differ in their last bits")
         began = self.status.get("started", self.began)
-        self._update(started=began, epochs=spec.training.epochs, doing="preparing the data", durable=True)
+        kind = str(machine["device"]).partition(":")[0]
+        self._update(started=began, device=kind, epochs=spec.training.epochs, doing="preparing the data", durable=True)
 
     def data_ready(self, fingerprint: str, **about: Any) -> None:
         """The data stand ready. BadInput where a resumed run would meet other data than it began with.
@@ -287,16 +288,11 @@ class RunJournal:
 
     def stopped(self) -> None:
         """Somebody asked; what is finished stays, and `lth resume` goes on from it."""
-        self.tell("run_stopped")
-        self._end("stopped")
+        self._last("stopped")
 
     def failed(self, cause: str, bad_input: bool) -> None:
-        """State and cause go to the status first: a disk too full for another event may still take those."""
-        try:
-            self._end("failed", cause=cause, bad_input=bad_input)
-            self.tell("run_failed", cause=cause)
-        except OSError as error:  # what failed the run can fail these too; the run then shows as orphaned
-            print(f"{cause}; nor could this be written: {error}", flush=True)
+        """The run ends for this cause, in words."""
+        self._last("failed", cause, bad_input=bad_input)
 
     @property
     def _spec(self) -> RunSpec:
@@ -306,6 +302,15 @@ class RunJournal:
     def _end(self, state: str, **fields: Any) -> None:
         self._forget_where()
         self._update(state=state, finished=time.time(), durable=True, **fields)
+
+    def _last(self, state: str, cause: str | None = None, **fields: Any) -> None:
+        """State and cause go to the status first: a disk too full for another event may still take those."""
+        told = {} if cause is None else {"cause": cause}
+        try:
+            self._end(state, **told, **fields)
+            self.tell(f"run_{state}", **told)
+        except OSError as error:  # what failed the run can fail these too; without a status it shows as orphaned
+            print(f"{cause or state}; nor could this be written: {error}", flush=True)
 
     def _forget_where(self) -> None:
         for key in ("doing", "seed", "round", "arm", "epoch"):

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from engine import catalog, steps
 from engine.errors import BadInput
-from engine.places import cache_root
-from engine.process import logfile
-from engine.record import liveness, modes, rundir
+from engine.places import cache_root, runs_root
+from engine.process import gpus, logfile
+from engine.record import liveness, modes, rundir, waiting
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
 
+OF_THE_MACHINE = 75  # an engine's code where another run would fare no better: a full disk, a GPU that is gone
 _LOCK_WAIT = 60.0  # seconds a started engine may take until it holds its lock
 _POLL = 0.02
 
@@ -137,16 +138,14 @@ def detached(
 
 
 def own_environment() -> dict[str, str]:
-    """Those of our own variables that are set, with places that hold from any folder."""
-    own = {
-        name: str(Path(os.environ[name]).expanduser().absolute())
-        for name in ("LTH_RUNS", "LTH_DATA")
-        if os.environ.get(name)
-    }
-    if os.environ.get("LTH_CACHE"):
+    """The variables that a run keeps while it waits (`waiting.ENV`), so that they mean the same wherever it starts."""
+    own = {name: value for name in waiting.ENV if (value := os.environ.get(name))}
+    own |= {name: str(Path(own[name]).expanduser().absolute()) for name in waiting.FOLDERS if name in own}
+    if "LTH_CACHE" in own:
         own["LTH_CACHE"] = str(cache_root() or "off")
-    plain = ("LTH_CACHE_GB", "LTH_CHECKPOINT_MINUTES")
-    return own | {name: os.environ[name] for name in plain if os.environ.get(name)}
+    if (cards := gpus.allowed()) is not None:
+        own["CUDA_VISIBLE_DEVICES"] = cards
+    return {"XDG_CACHE_HOME": str(Path.home() / ".cache"), **own}
 
 
 def _environment() -> dict[str, str | None]:
@@ -159,6 +158,7 @@ def _environment() -> dict[str, str | None]:
         "OMP_WAIT_POLICY": "PASSIVE",
         **os.environ,
         **own_environment(),
+        "LTH_RUNS": str(runs_root()),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONUNBUFFERED": "1",
     }
@@ -168,8 +168,13 @@ class LaunchFailed(Exception):
     """The engine ended before it held its lock; the text is the last line of its log."""
 
 
+class TooSlow(LaunchFailed):
+    """The engine gave no sign of life in time, and was ended. Its run is as it was."""
+
+
 def start(run: Path, begin: Callable[[Path], subprocess.Popen] | None = None) -> subprocess.Popen:
-    """Start the engine; return once it holds its lock and its status says so. Raises LaunchFailed if it never does.
+    """Start the engine; return once it holds its lock and its status says so. Raises LaunchFailed if it never does,
+    TooSlow if it takes over a minute.
 
     `begin` starts what is to hold the lock of that folder, where it is not the engine of a run.
     """
@@ -186,9 +191,11 @@ def start(run: Path, begin: Callable[[Path], subprocess.Popen] | None = None) ->
     if engine.poll() is None:
         os.killpg(engine.pid, signal.SIGKILL)  # our own child, not yet waited for
         engine.wait()
+        raise TooSlow(f"the engine gave no sign of life for {_LOCK_WAIT:.0f} s; the machine may be too busy")
     words = last_line(run) or "the engine ended before it began"
     # One that left in peace found another engine at work, or the run taken out of the queue.
-    if rundir.read_status(run)["state"] == "queued" and engine.returncode and liveness.holder(run) is None:
+    ended_well = engine.returncode in (0, OF_THE_MACHINE)
+    if not ended_well and rundir.read_status(run)["state"] == "queued" and liveness.holder(run) is None:
         rundir.fail(run, words)
     raise LaunchFailed(words)
 
@@ -209,8 +216,30 @@ def last_line(run: Path) -> str:
     return ""
 
 
-def ask_to_stop(run: Path, now: bool = False) -> bool:
-    """SIGTERM to the engine that holds the run's lock (`now`: SIGKILL to its group). False if there is none.
+def end(run: Path) -> bool:
+    """Kill the engine that holds the run's lock, and its group; the run is then stopped, and says so. False if none is
+    there that may be killed. OSError where that cannot be written.
+    """
+    if not _signal(run, now=True):
+        return False
+    deadline = time.monotonic() + _LOCK_WAIT
+    while rundir.holder(run) is not None and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    rundir.release(run)
+    status = rundir.read_status(run)
+    if status["state"] in rundir.ACTIVE and rundir.holder(run) is None:
+        ended = {"state": "stopped", "cause": "killed by `lth stop --now`", "finished": time.time()}
+        rundir.write_status(run, status | ended, durable=True)
+    return True
+
+
+def ask_to_stop(run: Path) -> bool:
+    """SIGTERM to the engine that holds the run's lock. False if there is none that may be asked."""
+    return _signal(run, now=False)
+
+
+def _signal(run: Path, now: bool) -> bool:
+    """SIGTERM to the engine, or SIGKILL to its group.
 
     The process must be the one that wrote the status, on this host, since this boot: nobody else's is ever signalled.
     """

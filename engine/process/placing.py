@@ -1,6 +1,7 @@
 """Whose turn it is on this machine, and which GPU a run gets. Imports no torch.
 
-A machine has a slot a GPU, or one; LTH_SLOTS says otherwise. Runs for the CPU take a slot too.
+A machine has a slot a GPU, or one, unless somebody said otherwise; all its users and runs folders share them (`slots`).
+Runs for the CPU take a slot too.
 
 Before an engine has trained, nobody knows what it takes. The estimate is 1.5 GiB for the CUDA context, the kernels and
 the activations of a batch, and 40 bytes a parameter: 4 each for weights, gradients, Adam's two moments, the weights of
@@ -8,7 +9,6 @@ the rewind point, of the best epoch and of the round before, and the rest for ma
 on its way.
 """
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,58 +18,61 @@ from typing import Any
 
 from engine import catalog
 from engine.errors import BadInput
-from engine.process import gpus
+from engine.process import gpus, slots
 from engine.process.gpus import Gpu
-from engine.record import events, extensions
+from engine.record import events, extensions, rundir
 from engine.record.waiting import Seen, Waiting, Working
 
 GIB = 1 << 30
 _BASE, _A_PARAMETER = 3 * GIB // 2, 40
+_IDLE = 0.9  # of its memory at least is free on a GPU that nobody uses
 _CLASSES = 20  # so many at most, in all but a few datasets; a head is small beside the rest
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A run whose turn it is, and the UUID of the GPU it gets."""
+    """A run whose turn it is, the UUID of the GPU it gets, and how many runs the machine and each GPU may have."""
 
     run: Waiting
     gpu: str | None
+    most: int
+    each: int
 
 
 class NoRoom(Exception):
     """No GPU that a run may have has room for it now; the text says so."""
 
 
-def slots() -> int:
-    """How many runs may work at once: LTH_SLOTS, else one a GPU, else one. Raises BadInput."""
-    given = os.environ.get("LTH_SLOTS", "")
-    if not given:
-        return len(gpus.every()) or 1
-    if not re.fullmatch(r"[0-9]{1,4}", given) or not int(given):
-        raise BadInput(f"LTH_SLOTS: {given[:80]!r} given; give how many runs may work at once, from 1 to 9999.")
-    return int(given)
+def turn(seen: Seen, paused: str | None, told: int | None) -> Turn | str:
+    """Whose turn it is now, or why it is nobody's; empty where nobody waits. `paused`: why the queue is, if it is;
+    `told`: how many runs may work at once, if somebody said.
 
-
-def turn(seen: Seen, paused: str | None) -> Turn | str:
-    """Whose turn it is now, or why it is nobody's; empty where nobody waits. `paused`: why the queue is, if it is.
-
-    The first in order is never overtaken. Raises BadInput for an LTH_SLOTS that is none.
+    The first in order is never overtaken.
     """
     if not seen.ours:
         return ""
     if paused is not None:
         return f"the queue is paused ({paused})"
-    most, first = slots(), seen.ours[0]
-    if len(seen.working) >= most:
-        return f"{most} slot{'' if most == 1 else 's'}, held by {_listed([one.run.name for one in seen.working])}"
-    if not (cards := gpus.every()):
-        return Turn(first, None)
+    first, every = seen.ours[0], gpus.every()
+    most = told or len(every) or 1
+    foreign = slots.others(one.run for one in seen.working)
+    if len(seen.working) + len(foreign) >= most:
+        names = [*(one.run.name for one in seen.working), *map(_foreign, foreign)]
+        return f"{most} slot{'' if most == 1 else 's'}, held by {_listed(names)}"
+    if not every and rundir.read_status(first.run).get("gpu"):
+        return "it goes on on a GPU, and this machine shows none now; `nvidia-smi` may tell why"
+    cards = gpus.visible(every, first.env.get("CUDA_VISIBLE_DEVICES"))
+    each = -(-most // max(1, len(every)))
     try:
-        each = -(-most // len(cards))
         card = choose(device(first.run), need(first.run), cards, seen.working, each)
     except NoRoom as error:
         return str(error)
-    return Turn(first, None if card is None else card.uuid)
+    return Turn(first, None if card is None else card.uuid, most, each)
+
+
+def _foreign(pid: int) -> str:
+    """An engine that works on no run of this folder, or none that we may read."""
+    return f"a run of {rundir.owner(Path(f'/proc/{pid}'))}, process {pid}" if pid else "a run in another container"
 
 
 def _listed(names: list[str]) -> str:
@@ -79,27 +82,35 @@ def _listed(names: list[str]) -> str:
 
 
 def device(run: Path) -> str:
-    """The device a run asks for, or goes on with: auto, cpu, cuda, cuda:1."""
-    began = next((one for one in events.read(run / events.FILE).events if one["event"] == "run_started"), {})
-    wanted = began.get("device") or extensions.spec(run).get("device")
-    return wanted if isinstance(wanted, str) else "auto"
+    """The device a run asks for, or goes on with: auto, cpu, cuda, cuda:1.
+
+    A number counts where the spec names it. One that a run began on means nothing later: it began on the only GPU that
+    it was shown.
+    """
+    wanted = extensions.spec(run).get("device")
+    if not isinstance(wanted, str) or not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", wanted):
+        return "auto"  # its engine will say what is wrong with it
+    if ":" in wanted:
+        return wanted
+    told = rundir.read_status(run).get("device") or next(
+        (one.get("device") for one in events.read(run / events.FILE).events if one["event"] == "run_started"), None
+    )
+    return told.partition(":")[0] if isinstance(told, str) and told else wanted
 
 
 def need(run: Path) -> int:
     """Bytes of GPU memory that a run will take, as this module estimates it."""
-    return _BASE + _A_PARAMETER * _parameters(run)
+    parameters = 0
+    with suppress(Exception):  # whatever stands in its spec: its engine will say what is wrong with it
+        parameters = _parameters(run)
+    return _BASE + _A_PARAMETER * parameters
 
 
 def _parameters(run: Path) -> int:
     spec = extensions.spec(run)
-    model, data = spec.get("model"), spec.get("data")
-    card = catalog.MODELS.get(model.get("name", "")) if isinstance(model, dict) else None
-    if card is None or not isinstance(model, dict) or not isinstance(data, dict):
-        return 0  # its engine will say what is wrong with it
+    model, card = spec["model"], catalog.MODELS[spec["model"]["name"]]
     if card.size is not None:
-        with suppress(KeyError, TypeError, ValueError):
-            return int(catalog.load(card.size)(model, data["vocabulary_size"] + 2, _CLASSES))
-        return 0
+        return int(catalog.load(card.size)(model, spec["data"]["vocabulary_size"] + 2, _CLASSES))
     return _of_checkpoint(run, model)
 
 
@@ -118,10 +129,11 @@ def _of_checkpoint(run: Path, model: dict[str, Any]) -> int:
 
 
 def choose(wanted: str, needed: int, cards: Sequence[Gpu], working: Iterable[Working], each: int) -> Gpu | None:
-    """The GPU for a run: of those with room, the one with the fewest runs of ours, then the most free memory.
+    """The GPU for a run: of those with room, the one with the fewest runs, then the most free memory.
 
-    `each` is how many of our runs a GPU may have. None where the run is for the CPU, or for a GPU that is not here,
-    which its engine will say. Memory that a young engine has not taken yet is not free. Raises NoRoom.
+    `each` is how many runs a GPU may have. None where the run is for the CPU, or for a GPU that is not here, which its
+    engine will say. Memory that a young engine has not taken yet is not free. One that needs more than any GPU has, by
+    this estimate, waits until one is idle, and its engine has the last word. Raises NoRoom.
     """
     if wanted == "cpu" or not cards:
         return None
@@ -130,15 +142,19 @@ def choose(wanted: str, needed: int, cards: Sequence[Gpu], working: Iterable[Wor
         if number >= len(cards):
             return None
         cards = [cards[number]]
+    needed = min(needed, int(_IDLE * max(card.total for card in cards)))
+    working = list(working)
     on = {card.uuid: [one for one in working if one.status.get("gpu") == card.uuid] for card in cards}
     free = {card.uuid: card.free - sum(map(_coming, on[card.uuid])) for card in cards}
-    fitting = [card for card in cards if free[card.uuid] >= needed and len(on[card.uuid]) < each]
+    runs = [one.run for one in working]
+    count = {card.uuid: len(on[card.uuid]) + len(slots.others(runs, card.uuid)) for card in cards}
+    fitting = [card for card in cards if free[card.uuid] >= needed and count[card.uuid] < each]
     if not fitting:
         most = max(free[card.uuid] for card in cards)
         if most >= needed:
-            raise NoRoom("the GPU that has room for it has a run of ours on it")
+            raise NoRoom("the GPU that has room for it has a run on it")
         raise NoRoom(f"no GPU has room for it: it needs about {_gib(needed)}, and at most {_gib(max(0, most))} is free")
-    return min(fitting, key=lambda card: (len(on[card.uuid]), -free[card.uuid]))
+    return min(fitting, key=lambda card: (count[card.uuid], -free[card.uuid]))
 
 
 def _coming(one: Working) -> int:

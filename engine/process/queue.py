@@ -21,25 +21,32 @@ import orjson
 from filelock import FileLock, Timeout
 
 from engine.errors import BadInput
-from engine.process import launch, placing
+from engine.process import causes, gpus, launch, placing, slots
 from engine.record import liveness, modes, rundir, waiting
 from engine.record.waiting import Seen
 
-FILE = "queue.json"  # {"paused": whether, "why": in words, "boot_id": of the boot in which anybody last decided}
+# {"paused": whether, "why": in words, "slots": how many runs may work at once, null for one a GPU, "boot_id": of the
+# boot in which anybody last decided}
+FILE = "queue.json"
 REBOOTED = "this machine was restarted since; `lth queue go` goes on"
 _PATIENCE = 120.0  # seconds for the decision of another, who may be waiting for an engine's first sign of life
 _LEAVING = 60.0  # seconds an engine may take to leave after its last word
 _POLL = 0.02
-_OF_AN_ENGINE = ("process", "cause", "finished", "bad_input", "doing", "seed", "round", "arm", "epoch", "gpu")
+_BREATH = 0.05  # seconds between two decisions of one process, in which others get their turn
+_OF_AN_ENGINE = ("process", "cause", "finished", "bad_input", "doing", "seed", "round", "arm", "epoch")
 
 
 @dataclass(frozen=True)
 class Started:
-    """A run that was taken up; without its engine where that is another process's child, or it did not start."""
+    """A run that was taken up; without its engine where that is another process's child, or it did not start.
+
+    `failure`: why it never will; `held`: why not now, so that it goes on waiting.
+    """
 
     run: Path
     engine: subprocess.Popen | None = None
     failure: str | None = None
+    held: str | None = None
 
 
 def folder(runs: Path) -> Path:
@@ -63,21 +70,55 @@ def _deciding(runs: Path) -> Iterator[Seen]:
         seen = waiting.look(runs)
         told = rundir.read_json(own / FILE)
         if told.get("boot_id") != liveness.identity()["boot_id"] or not told:
-            _keep(own, _paused(told, seen))
+            _keep(own, why=_paused(told, seen))
         yield seen
     finally:
         lock.release()
 
 
-def _keep(own: Path, why: str | None) -> None:
-    told = {"paused": why is not None, "why": why, "boot_id": liveness.identity()["boot_id"]}
+def _keep(own: Path, **changes: str | int | None) -> None:
+    """Change what is kept of a queue: `why` it is paused, None where it goes on; `slots`."""
+    kept = rundir.read_json(own / FILE)
+    told = {"why": _why(kept)} | {name: kept[name] for name in ("slots",) if name in kept} | changes
+    told |= {"paused": told["why"] is not None, "boot_id": liveness.identity()["boot_id"]}
     rundir.write_atomically(own / FILE, orjson.dumps(told))
+
+
+def slots_told(runs: Path) -> int | None:
+    """How many runs may work at once, as somebody said last; LTH_SLOTS where nobody did yet. None: one a GPU, or one.
+
+    Raises BadInput for an LTH_SLOTS that is none.
+    """
+    told = rundir.read_json(folder(runs) / FILE)
+    if "slots" not in told:
+        return slots.asked()
+    kept = told["slots"]
+    return kept if type(kept) is int and 0 < kept <= slots.MOST else None
+
+
+def set_slots(runs: Path, count: int | None) -> None:
+    """Say how many runs may work at once on this machine; None: one a GPU, or one."""
+    with _deciding(runs):
+        _keep(folder(runs), slots=count)
+    tend(runs)
+
+
+def slot_count(runs: Path) -> int:
+    """How many runs may work at once. Raises BadInput."""
+    return slots_told(runs) or len(gpus.every()) or 1
+
+
+def _why(told: dict) -> str | None:
+    """Why somebody paused the queue, None where nobody did."""
+    if told.get("paused") is not True:
+        return None
+    return told["why"] if isinstance(told.get("why"), str) else "paused"
 
 
 def _paused(told: dict, seen: Seen) -> str | None:
     """Why nothing is started, None where the queue goes on. Runs of an earlier boot are not started unasked."""
-    if told.get("paused") is True:
-        return told["why"] if isinstance(told.get("why"), str) else "paused"
+    if (why := _why(told)) is not None:
+        return why
     boot = liveness.identity()["boot_id"]
     restarted = told.get("boot_id") != boot and any(one.boot_id != boot for one in seen.ours)
     return REBOOTED if restarted else None
@@ -89,11 +130,17 @@ def paused(runs: Path, seen: Seen | None = None) -> str | None:
 
 
 def submit(run: Path) -> None:
-    """Have a run wait at the end of our queue; one that waits there already keeps its place. BadInput, OSError."""
+    """Have a run wait at the end of our queue; one that waits there already keeps its place. BadInput, OSError.
+
+    How many runs may work at once is from now on what LTH_SLOTS says here, if it is set.
+    """
+    asked = slots.asked()
     with _deciding(run.parent) as seen:
         status = rundir.read_status(run)
         if rundir.holder(run) is not None:
             raise BadInput(f"run: {run.name} has a working engine; follow it with `lth watch {run.name}`.")
+        if asked is not None and asked != rundir.read_json(folder(run.parent) / FILE).get("slots"):
+            _keep(folder(run.parent), slots=asked)
         if any(one.run == run for one in seen.ours):
             return
         last = max((one.place for one in seen.ours if one.place < float("inf")), default=0.0)
@@ -105,21 +152,35 @@ def submit(run: Path) -> None:
 def dispatch(runs: Path) -> list[Started]:
     """Start the runs whose turn it is, one after another. Anybody may call it; BadInput where LTH_SLOTS is none."""
     done: list[Started] = []
-    while True:
+    while not any(one.held for one in done):
         with _deciding(runs) as seen:
             tried = {one.run for one in done}
             rest = Seen([one for one in seen.waiting if one.run not in tried], seen.working, [])
-            found = placing.turn(rest, paused(runs, seen))
-            if isinstance(found, str):
-                return done
-            done.append(_start(found))
+            told = slots_told(runs)
+            try:
+                found = placing.turn(rest, paused(runs, seen), told)
+                if isinstance(found, str):
+                    break
+                done.append(_start(found))
+            except Exception as error:  # noqa: BLE001  one run that is damaged keeps no other from its turn
+                done.append(_fail(rest.ours[0].run, f"its engine could not be started ({causes.of(error)})"))
+        time.sleep(_BREATH)
+    return done
+
+
+def _fail(run: Path, cause: str) -> Started:
+    with suppress(OSError):
+        rundir.fail(run, cause)
+    return Started(run, failure=cause)
 
 
 def _start(given: placing.Turn) -> Started:
     """Start the engine of a run under the short lock, so that its slot is seen to be taken by whoever decides next."""
     run, spawned = given.run.run, []
-    options = ["--queued", *(["--gpu", given.gpu] if given.gpu else [])]
+    options = ["--queued", "--slots", str(given.most)]
+    options += ["--gpu", given.gpu, "--each", str(given.each)] if given.gpu else []
     environment = {name: given.run.env.get(name) for name in waiting.ENV}
+    before = rundir.read_status(run)
 
     def begin(run: Path) -> subprocess.Popen:
         spawned.append(launch.spawn(run, options, environment))
@@ -127,15 +188,37 @@ def _start(given: placing.Turn) -> Started:
 
     try:
         return Started(run, launch.start(run, begin))
+    except launch.TooSlow as error:
+        if rundir.holder(run) is None and rundir.read_status(run)["state"] in rundir.ACTIVE:
+            rundir.write_status(run, before, durable=True)  # killed at the moment in which it began
+        return Started(run, held=str(error))
     except launch.LaunchFailed as error:
-        # One that left in peace found an engine at work, started by a dispatcher that died before it could see it.
-        peaceful = any(engine.returncode == 0 for engine in spawned)
-        return Started(run) if peaceful else Started(run, failure=str(error))
+        ended = spawned[0].returncode if spawned else None
+        if ended == launch.OF_THE_MACHINE:
+            return _hold(run, str(error))
+        # One that left in peace found an engine at work, started by a dispatcher that died before it could see it, or
+        # the slot taken by another user's.
+        return Started(run) if ended == 0 else Started(run, failure=str(error))
     except OSError as error:
-        words = f"its engine could not be started ({error.strerror or error})"
-        with suppress(OSError):
-            rundir.fail(run, words)
-        return Started(run, failure=words)
+        return _hold(run, causes.of(error)) if causes.of_the_machine(error) else _fail(run, _not_started(error))
+
+
+def _not_started(error: OSError) -> str:
+    return f"its engine could not be started ({error.strerror or error})"
+
+
+def _hold(run: Path, cause: str) -> Started:
+    """What keeps a run from beginning would keep every other too: it goes on waiting, and the queue is paused."""
+    with suppress(OSError):
+        _keep(folder(run.parent), why=f"{run.name} could not begin: {cause}")
+    return Started(run, held=cause)
+
+
+def hold_up(run: Path, cause: str) -> None:
+    """Pause the queue of a run whose engine fails for a cause of the machine, if others wait. BadInput, OSError."""
+    with _deciding(run.parent) as seen:
+        if seen.ours and paused(run.parent, seen) is None:
+            _keep(folder(run.parent), why=f"{run.name} failed: {cause}")
 
 
 def launch_in_turn(run: Path) -> subprocess.Popen | None:
@@ -143,13 +226,13 @@ def launch_in_turn(run: Path) -> subprocess.Popen | None:
 
     Raises LaunchFailed where its engine ended before it began, BadInput, and OSError where the run is gone.
     """
-    placing.slots()  # BadInput before anything is changed
+    slots.asked()  # BadInput before anything is changed
     launch.let_leave(run)
     submit(run)
     for one in dispatch(run.parent):
-        if one.run == run:
-            if one.failure is not None:
-                raise launch.LaunchFailed(one.failure)
+        if one.run == run and one.failure is not None:
+            raise launch.LaunchFailed(one.failure)
+        if one.run == run and one.held is None:
             return one.engine
     tend(run.parent)
     return None
@@ -207,13 +290,14 @@ def _put(run: Path, place: float) -> None:
 def pause(runs: Path, why: str) -> None:
     """Start nothing more until `go`; engines that work go on."""
     with _deciding(runs):
-        _keep(folder(runs), why)
+        _keep(folder(runs), why=why)
 
 
 def go(runs: Path) -> None:
-    """Start runs again as slots allow."""
+    """Start runs again as slots allow; as many as LTH_SLOTS says here, if it is set. BadInput."""
+    asked = slots.asked()
     with _deciding(runs):
-        _keep(folder(runs), None)
+        _keep(folder(runs), why=None, **({} if asked is None else {"slots": asked}))
     dispatch(runs)
     tend(runs)
 
@@ -223,7 +307,7 @@ def tend(runs: Path, seen: Seen | None = None) -> None:
     if liveness.holder(folder(runs)) is None:
         seen = seen or waiting.look(runs)
         if seen.ours and paused(runs, seen) is None:
-            launch.detached(["engine.process.dispatcher", str(runs)], folder(runs), "/")
+            launch.detached(["engine.process.dispatcher", str(runs)], folder(runs), "/", {"LTH_SLOTS": None})
             # Whether it holds its lock yet is nobody's business: a second one leaves at once.
 
 

@@ -1,6 +1,7 @@
 """The engine process: `python -m engine.process.worker RUN_DIR` runs the spec of a run directory to its end.
 
-Started from the queue it is told so (`--queued`), and the UUID of the GPU it gets (`--gpu`).
+Started from the queue it is told so (`--queued`), the UUID of the GPU it gets (`--gpu`), and how many runs may work at
+once on the machine (`--slots`) and on that GPU (`--each`).
 
 It always has a session of its own, so that a closed terminal cannot reach it, and it takes the run's lock before it
 imports anything heavy: that lock, held, is what "alive" means.
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Stopped
-from engine.process import causes, launch, logfile, queue
+from engine.process import causes, launch, logfile, queue, slots
 from engine.record import liveness, modes, rundir
 from engine.secrets import hidden
 
@@ -38,6 +39,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.process.worker", usage="%(prog)s RUN_DIR")
     parser.add_argument("--queued", action="store_true")
     parser.add_argument("--gpu")
+    parser.add_argument("--slots", type=int, default=slots.MOST)
+    parser.add_argument("--each", type=int, default=slots.MOST)
     parser.add_argument("run", type=Path)
     told = parser.parse_args(arguments)
     run = told.run.resolve()
@@ -51,17 +54,25 @@ def main(arguments: list[str]) -> int:
     if (taken := _taken(run)) is not None:
         print(taken, file=sys.stderr)
         return DONE if told.queued else FAILED  # a dispatcher did not live to see that the run was taken up
-    if told.queued and rundir.read_status(run)["state"] != "queued":
+    before = rundir.read_status(run)
+    if told.queued and before["state"] != "queued":
         return DONE
+    try:
+        slot = slots.claim(told.slots, told.gpu, told.each)
+    except slots.Taken as error:  # by an engine of another user or runs folder, a moment ago
+        print(error, file=sys.stderr)
+        return DONE if told.queued else FAILED
     logfile.keep(run, liveness.heartbeat(run))
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if told.gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = told.gpu
     try:
-        return work(run, stop, told.gpu)
+        return work(run, stop, told.gpu, before if told.queued else None)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who asks now asks too late: the code says how it ended
-        _wake(run.parent, visible)
+        if slot is not None:
+            os.close(slot)
+        with suppress(Exception):  # a slot is free: have a dispatcher start who waits
+            queue.tend(run.parent)
 
 
 def _taken(run: Path) -> str | None:
@@ -73,15 +84,6 @@ def _taken(run: Path) -> str | None:
     except liveness.LockHeld as error:
         return str(error)
     return None
-
-
-def _wake(runs: Path, visible: str | None) -> None:
-    """A slot is free: have a dispatcher start who waits, with all GPUs that we could have been given. Never raises."""
-    with suppress(Exception):
-        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
-        if visible is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = visible
-        queue.tend(runs)
 
 
 class _StopFlag:
@@ -97,18 +99,19 @@ class _StopFlag:
         self.asked = True
 
 
-def work(run: Path, stop: _StopFlag, gpu: str | None = None) -> int:
+def work(run: Path, stop: _StopFlag, gpu: str | None = None, waited: dict[str, Any] | None = None) -> int:
     """The run from its lock to its last event; whatever goes wrong ends as a state and a cause in words.
 
-    `gpu` is the only GPU that this process sees, if it was given one.
+    `gpu` is the only GPU that this process sees, if it was given one; `waited` the status of a run that was in the
+    queue, to which it returns where the machine does not let it begin.
     """
     try:
-        return _work(run, stop, gpu)
+        return _work(run, stop, gpu, waited)
     finally:
         rundir.release(run)
 
 
-def _work(run: Path, stop: _StopFlag, gpu: str | None) -> int:
+def _work(run: Path, stop: _StopFlag, gpu: str | None, waited: dict[str, Any] | None) -> int:
     try:
         rundir.sweep(run)
         rundir.reserve(run)
@@ -118,27 +121,38 @@ def _work(run: Path, stop: _StopFlag, gpu: str | None) -> int:
         journal = RunJournal(run, lambda: stop.asked)
     except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
         rundir.release(run)
-        print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
-        print(causes.of(error), flush=True)
-        status = rundir.read_status(run) | {"state": "failed", "cause": causes.of(error)}
+        _print(error)
+        back = waited if causes.of_the_machine(error) else None
         with suppress(OSError):
-            rundir.write_status(run, status, durable=True)
-        return FAILED
+            failed = rundir.read_status(run) | {"state": "failed", "cause": causes.of(error)}
+            rundir.write_status(run, back or failed, durable=True)
+        return launch.OF_THE_MACHINE if back else FAILED
     try:
         _experiment(run, journal, gpu is not None)
     except Stopped:
+        rundir.release(run)
         journal.stopped()
         return STOPPED
     except BadInput as error:
+        rundir.release(run)
         print(error, flush=True)
         journal.failed(str(error), bad_input=True)
         return BAD_INPUT
     except Exception as error:  # noqa: BLE001  nothing may end without a state
         rundir.release(run)
-        print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
+        _print(error)
+        if causes.of_the_machine(error):
+            with suppress(Exception):  # those that wait would fail of it too
+                queue.hold_up(run, causes.of(error))
         journal.failed(causes.of(error), bad_input=False)
         return FAILED
     return DONE
+
+
+def _print(error: Exception) -> None:
+    """The traceback into the log, and below it the cause."""
+    print(hidden(traceback.format_exc()), file=sys.stderr, flush=True)
+    print(causes.of(error), flush=True)
 
 
 def _started(status: dict[str, Any], gpu: str | None) -> dict[str, Any]:
@@ -162,7 +176,9 @@ def _experiment(run: Path, journal: "RunJournal", placed: bool) -> None:
 
     spec = specs.of_run(run)
     # A resumed run goes on as it began, whatever this machine now offers: both change the last bits of its numbers.
-    wanted = journal.began_with.get("device") or spec.device
+    # Of a GPU it began on the number means nothing, unless the spec names it: it was the only one shown.
+    began = journal.began_with.get("device", spec.device)
+    wanted = spec.device if ":" in spec.device else began.partition(":")[0]
     device = _device("cuda" if placed and wanted.startswith("cuda") else wanted)
     threads = spec.threads or journal.began_with.get("threads") or _cores()
     torch.set_num_threads(threads)

@@ -5,6 +5,7 @@ classes apart is drawn anew and left whole where those differ. Over words there 
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ def carry(
             new = entries[table].clone()
             new[places] = False
             there = entries[table][places]
-            density = int(mask[table][rows].sum()) / max(1, int(there.sum()))
+            density = Fraction(int(mask[table][rows].sum()), max(1, int(there.sum())))
             kept[table] = _into(_random(new, density, generator), places, mask[table][rows])
     for name in output:
         old = None if found.classes is None else torch.tensor(found.classes)
@@ -67,7 +68,7 @@ def _into(layer: Tensor, places: Tensor, rows: Tensor) -> Tensor:
     return filled
 
 
-def _random(free: Tensor, density: float, generator: torch.Generator) -> Tensor:
+def _random(free: Tensor, density: Fraction, generator: torch.Generator) -> Tensor:
     """A mask of exactly round(density * n) of the n free entries, drawn uniformly."""
     count = int(free.sum())
     chosen = torch.zeros(count, dtype=torch.bool)

@@ -23,7 +23,7 @@ from engine.record import modes
 LOCK = "engine.lock"
 BEAT, STALE = 10.0, 60.0  # seconds between two signs of life; without one, after which an engine is not believed
 # struct flock: type, whence, start, length, pid on Linux; start, length, pid, type, whence on the BSDs and macOS.
-_FLOCK, _TYPE, _PID = ("hhqqi4x", 0, 4) if sys.platform == "linux" else ("qqihh", 3, 2)
+_FLOCK, _TYPE, _START, _PID = ("hhqqi4x", 0, 2, 4) if sys.platform == "linux" else ("qqihh", 3, 0, 2)
 
 _mine: dict[tuple[int, int], int] = {}  # (device, inode) of a lock file -> the process that holds it, for `holder`
 
@@ -76,10 +76,35 @@ def holder(run: Path) -> int | None:
 
 
 def _asked(descriptor: int) -> int | None:
+    found = _lock(descriptor, 0, 0)
+    return found and found[0]
+
+
+def _lock(descriptor: int, start: int, length: int) -> tuple[int, int, int] | None:
+    """The process that holds a lock within these bytes, its first and its last; None where nobody does. 0: to the end.
+
+    The process is 0 where it cannot be named.
+    """
     question: list[int] = [0] * 5
-    question[_TYPE] = fcntl.F_WRLCK
+    question[_TYPE], question[_START], question[_START + 1] = fcntl.F_WRLCK, start, length
     answer = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(_FLOCK, *question)))
-    return None if answer[_TYPE] == fcntl.F_UNLCK else max(answer[_PID], 0)
+    if answer[_TYPE] == fcntl.F_UNLCK:
+        return None
+    first, size = answer[_START], answer[_START + 1]
+    return max(answer[_PID], 0), first, first + size - 1 if size else first
+
+
+def locks(descriptor: int, start: int, length: int) -> list[int]:
+    """The processes that hold locks of one byte each within `length` bytes from `start`, by place; 0: one unnamed.
+
+    The system names any one of several, not the first; so one asks on to both sides of it. Neighbours of one process
+    are one lock, of which it is named once.
+    """
+    if length <= 0 or (found := _lock(descriptor, start, length)) is None:
+        return []
+    pid, first, last = found
+    before, after = locks(descriptor, start, first - start), locks(descriptor, last + 1, start + length - last - 1)
+    return [*before, pid, *after]
 
 
 def heartbeat(run: Path, every: float = BEAT) -> Callable[[], None]:

@@ -2,8 +2,9 @@
 
 `status.json` is written by the engine and read by everyone. Its keys, all but `state` optional:
 state, seed, round, arm, epoch, epochs; best and progress (flat objects); sentence (the verdict in words), cause (of a
-failure, in words); process (`identity()` of the engine); gpu (the UUID of the one it was given); waiting (of a queued
-run: see `waiting`); started, updated, finished (seconds since 1970).
+failure, in words); process (`identity()` of the engine); device (cpu or cuda) and gpu (the UUID of the one it was
+given), of the last engine too; waiting (of a queued run: see `waiting`); started, updated, finished (seconds since
+1970).
 """
 
 import os
@@ -35,12 +36,13 @@ UNREADABLE = "unreadable"  # the state of another user's run that this one may n
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _WHEN = re.compile(r"\d{8}-\d{6}(?=-)")
 _ABANDONED = 60.0  # seconds; no writer takes so long
+_DRAFT, _FORGOTTEN = ".new-", 86_400.0  # a run being made; seconds, since it may be given files of another run
 _LARGEST = 1 << 20  # bytes; no honest status, spec or note comes near
 _RESERVE = ".reserve"
 _LAST_WORDS = 1 << 16  # bytes: a status, an event, a traceback in the log
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("seed", "round", "epoch", "epochs"), (int,)),
-    **dict.fromkeys(("arm", "sentence", "cause", "gpu"), (str,)),
+    **dict.fromkeys(("arm", "sentence", "cause", "gpu", "device"), (str,)),
     **dict.fromkeys(("best", "progress", "process", "waiting"), (dict,)),
     **dict.fromkeys(("started", "updated", "finished"), (int, float)),
 }
@@ -99,7 +101,8 @@ def create(
     _refuse_file(runs)
     with blamed_on(runs):
         modes.make(runs)
-        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
+        _sweep_drafts(runs)
+        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=runs))
         try:
             for folder in (draft, draft / "tickets", draft / "checkpoints"):
                 folder.mkdir(exist_ok=True)
@@ -117,6 +120,14 @@ def create(
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+
+
+def _sweep_drafts(runs: Path) -> None:
+    """Remove what a `create` that was killed left of a run."""
+    for draft in runs.glob(f"{_DRAFT}*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _FORGOTTEN:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:

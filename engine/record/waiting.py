@@ -16,7 +16,8 @@ from typing import Any
 
 from engine.record import liveness, rundir
 
-ENV = ("LTH_DATA", "LTH_CACHE", "LTH_CACHE_GB", "LTH_CHECKPOINT_MINUTES")
+FOLDERS = ("LTH_DATA", "LTH_CACHE", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE")
+ENV = (*FOLDERS, "LTH_CACHE_GB", "LTH_CHECKPOINT_MINUTES", "CUDA_VISIBLE_DEVICES")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def of(run: Path, status: dict[str, Any] | None = None) -> Waiting | None:
         told["host"],
         boot_id if isinstance(boot_id, str) else None,
         uid if type(uid) is int else None,
-        {name: env[name] for name in ENV if isinstance(env.get(name), str)} if isinstance(env, dict) else {},
+        {name: env[name] for name in ENV if _can_be_set(env.get(name))} if isinstance(env, dict) else {},
     )
 
 
@@ -83,6 +84,14 @@ def entry(place: float, env: dict[str, str]) -> dict[str, Any]:
     kept = {name: env[name] for name in ENV if name in env}
     told = {"since": time.time(), "place": place, "host": here["host"], "boot_id": here["boot_id"]}
     return told | {"uid": os.getuid(), "env": kept}
+
+
+def _can_be_set(value: object) -> bool:
+    """Whether it can stand in an environment; what a damaged file holds may not."""
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
 
 
 def _number(value: object) -> float | None:

@@ -33,7 +33,8 @@ def stop(
         )
     if state not in rundir.ACTIVE:
         raise BadInput(f"run: {found.name} is {state}, not running; `lth ls` shows what runs.")
-    if not launch.ask_to_stop(found, now) and rundir.state(found) in rundir.ACTIVE:
+    stopped = launch.end(found) if now else launch.ask_to_stop(found)
+    if not stopped and rundir.state(found) in rundir.ACTIVE:
         raise BadInput(f"run: {found.name} cannot be stopped here: {launch.why_not(found)}")
     with tables.words().status("Stopping", spinner="line"):
         deadline = time.monotonic() + 30

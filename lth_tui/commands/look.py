@@ -26,6 +26,7 @@ def ls(
     if any(one["state"] == "queued" for one in found):
         from engine.process import queue
 
+        queue.tend(runs_root())
         if why := queue.paused(runs_root()):
             output.say(f"The queue is paused: {why}", "yellow")
     found = found[: limit or None]
@@ -58,7 +59,12 @@ def show(
 ) -> None:
     """One run: its rounds, its chart, its verdict."""
     output.refuse_both(json, csv)
-    shown = output.shown(output.find(run))
+    found = output.find(run)
+    shown = output.shown(found)
+    if shown["state"] == "queued":
+        from engine.process import queue
+
+        queue.tend(found.parent)
     if json:
         return output.out(shown)
     if csv:

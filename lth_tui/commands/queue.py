@@ -53,6 +53,20 @@ def go() -> None:
     output.say("The queue goes on.")
 
 
+def slots(
+    count: Annotated[str, typer.Argument(metavar="NUMBER|auto", help="auto: one a GPU, or one.")],
+) -> None:
+    """Say how many runs may work on this machine at once; LTH_SLOTS says so too, with each run that is launched."""
+    from engine.process import queue, slots
+
+    try:
+        told = None if count == "auto" else slots.number(count)
+    except ValueError:
+        raise BadInput(f"slots: {plain.line(count, 80)!r} given; give 1 to {slots.MOST}, or auto.") from None
+    queue.set_slots(_there(), told)
+    output.say("As many runs may work at once as there are GPUs, or one." if told is None else f"{told} may at once.")
+
+
 def _there() -> Path:
     """The runs folder. BadInput where there is none yet."""
     from engine.places import runs_root

@@ -128,11 +128,11 @@ def launch(
     from engine import spec as specs
     from engine.data import store
     from engine.places import runs_root
-    from engine.process import placing
+    from engine.process import slots
     from engine.process.launch import new_run
     from lth_tui import tables
 
-    placing.slots()  # BadInput before there is a run
+    slots.asked()  # BadInput before there is a run
     cost = _cost(spec, spec.trainings)  # before there is a run that measured nothing yet
     try:
         with tables.words().status("Preparing", spinner="line") as status:

@@ -28,9 +28,10 @@ def ask_to_stop(app: "LthApp", run: Path, state: str) -> None:
         about = f"{run.name} ends cleanly; `lth resume {run.name[-4:]}` goes on from there."
 
     def stop() -> None:
-        asked = launch.ask_to_stop(run, now=now)
+        asked = launch.end(run) if now else launch.ask_to_stop(run)
         history.fold(run.parent, run)
-        words = "Asked to stop; it finishes its step first." if asked else "No engine holds this run any more."
+        told = "It was ended." if now else "Asked to stop; it finishes its step first."
+        words = told if asked else "No engine holds this run any more."
         if not asked and rundir.state(run) in rundir.ACTIVE:
             words = f"It cannot be stopped here: {launch.why_not(run)}"
         app.call_from_thread(app.say, words)

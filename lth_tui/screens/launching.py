@@ -9,7 +9,7 @@ from textual.message import Message
 
 from engine import schedules
 from engine.errors import BadInput
-from engine.process import launch, placing, queue
+from engine.process import launch, queue, slots
 from engine.record import history
 from engine.schedules import ScheduleCard
 from lth_tui.screens import words
@@ -78,7 +78,7 @@ def estimate(runs: Path, spec: "RunSpec") -> Estimated:
 def launch_run(runs: Path, spec: "RunSpec", chosen: Choice, tell: Callable[[str], object]) -> Launched | Refused:
     """Make sure of the data, make the run directory, have it worked on in its turn; `tell` is told what it is at."""
     try:
-        placing.slots()  # BadInput before there is a run
+        slots.asked()  # BadInput before there is a run
         run = launch.new_run(runs, spec, lambda text: tell(f"{text}, a few seconds the first time"))
         tell("starting the engine")
         try:

@@ -120,9 +120,7 @@ async def test_a_click_chooses_a_run_and_a_second_one_opens_it(runs: Path) -> No
 
 async def test_stopping_asks_and_any_other_key_leaves_the_run_alone(runs: Path, monkeypatch) -> None:
     asked: list[tuple[Path, bool]] = []
-    monkeypatch.setattr(
-        "engine.process.launch.ask_to_stop", lambda run, now=False: bool(asked.append((run, now))) or True
-    )
+    monkeypatch.setattr("engine.process.launch.ask_to_stop", lambda run: bool(asked.append((run, False))) or True)
     story = Story(runs, "running")
     async with LthApp().run_test(notifications=True) as pilot:
         await sees(pilot, "● running")

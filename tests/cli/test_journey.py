@@ -129,7 +129,8 @@ def test_stop_now_kills_and_says_how_to_go_on(news):
     said = lth("stop", "--now", name)
     assert said.code == 0
     assert f"lth resume {name}" in said.err
-    assert call("ls", "--json").json[0]["state"] == "orphaned"
+    assert call("ls", "--json").json[0]["state"] == "stopped"
+    assert "killed by `lth stop --now`" in lth("show", name).out + lth("show", name, "--json").out
 
 
 def test_resume_finishes_a_killed_run_which_ls_shows_as_orphaned_at_its_first_look(news):

@@ -44,7 +44,8 @@ def test_detached_on_a_busy_machine_it_queues_and_the_queue_shows_it_and_stop_ta
     assert "1 run before it" in second.err
 
     told = lth("queue", "--json").json
-    assert told.keys() == {"slots", "running", "waiting", "paused", "why", "orphaned"}
+    assert told["others"] == []
+    assert told.keys() == {"slots", "others", "running", "waiting", "paused", "why", "orphaned"}
     assert (told["slots"], told["paused"], told["why"], told["orphaned"]) == (1, False, None, [])
     assert [(one["id"], one["gpu"]) for one in told["running"]] == [(blocker.name, None)]
     assert [(one["id"], one["place"]) for one in told["waiting"]] == [(name, 1), (last, 2)]

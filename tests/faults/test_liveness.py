@@ -61,7 +61,7 @@ def seconds_until(run: Path, state: str) -> float:
 def leave_alone(run: Path) -> None:
     """No kind of stop may signal anybody."""
     assert not launch.ask_to_stop(run)
-    assert not launch.ask_to_stop(run, now=True)
+    assert not launch.end(run)
     for more in ([], ["--now"]):
         one_sentence(call("stop", run.name, *more))
 

@@ -1,5 +1,6 @@
 """The engine process: alive by its lock, stopped when asked, orphaned when killed, and going on to the same numbers."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -210,9 +211,29 @@ def test_asked_to_stop_it_stops_within_a_step_and_says_so(news):
 def test_stop_now_kills_the_whole_group(news):
     run = long_run()
     engine = launch.start(run)
-    assert launch.ask_to_stop(run, now=True)
+    assert launch.end(run)
     assert engine.wait(timeout=120) == -signal.SIGKILL
-    assert rundir.state(run) == "orphaned"
+    assert rundir.state(run) == "stopped"
+    assert rundir.cause(rundir.read_status(run), "stopped") == "killed by `lth stop --now`"
+    assert not launch.end(run), "there is nobody to end any more"
+
+
+@pytest.mark.parametrize("full", ["events", "status", "both"])
+def test_a_disk_that_is_full_as_a_run_stops_raises_nothing_and_takes_the_state_where_it_can(monkeypatch, full):
+    from engine.process.journal import RunJournal
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = rundir.create(runs_root(), b"{}", "cnn", "a", "imp")
+    rundir.write_status(run, {"state": "running", "process": rundir.identity()})
+    journal = RunJournal(run, lambda: True)
+    if full != "status":
+        monkeypatch.setattr(journal.log, "append", fails)
+    if full != "events":
+        monkeypatch.setattr(rundir, "write_status", fails)
+    journal.stopped()
+    assert rundir.read_status(run)["state"] == ("stopped" if full == "events" else "running")
 
 
 def test_no_process_but_the_runs_own_engine_is_ever_signalled(news):
@@ -223,7 +244,7 @@ def test_no_process_but_the_runs_own_engine_is_ever_signalled(news):
 
         rundir.write_status(run, {"state": "running", "process": liveness.identity(bystander.pid)})
         assert not launch.ask_to_stop(run), "alive and known, but it does not hold the lock"
-        assert not launch.ask_to_stop(run, now=True)
+        assert not launch.end(run)
         assert bystander.poll() is None
     finally:
         bystander.kill()

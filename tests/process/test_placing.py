@@ -9,7 +9,7 @@ from engine.places import runs_root
 from engine.process import gpus, placing, queue
 from engine.process.gpus import Gpu
 from engine.process.placing import GIB
-from engine.record import rundir, waiting
+from engine.record import events, rundir, waiting
 from engine.record.waiting import Working
 from tests.process.test_engine import long_run, new_run, until
 
@@ -50,7 +50,7 @@ def test_memory_that_a_young_engine_has_yet_to_take_is_not_free():
 
 def test_a_gpu_takes_no_more_runs_than_its_share_of_the_slots():
     cards = [card("a", 1), card("b", 70)]
-    with pytest.raises(placing.NoRoom, match="has a run of ours"):
+    with pytest.raises(placing.NoRoom, match="has a run on it"):
         chosen(cards, works("b"), each=1)
     assert chosen(cards, works("b"), each=2) == "b"
 
@@ -85,18 +85,71 @@ def test_the_first_waits_for_memory_and_is_not_overtaken_and_then_has_a_card_of_
     cards = [card("a", 0.5), card("b", 0.5, index=1)]
     monkeypatch.setattr(gpus, "every", lambda: cards)
     monkeypatch.delenv("LTH_SLOTS")
-    assert placing.slots() == 2
+    assert queue.slot_count(runs_root()) == 2
     first, on_cpu, third = long_run(), long_run(), long_run()
     spec = orjson.loads((on_cpu / "spec.json").read_bytes()) | {"device": "cpu"}
     (on_cpu / "spec.json").write_bytes(orjson.dumps(spec))
     for run in (first, on_cpu, third):
         queue.submit(run)
     assert queue.dispatch(runs_root()) == []
-    assert "no GPU has room" in placing.turn(waiting.look(runs_root()), None)
+    assert "no GPU has room" in placing.turn(waiting.look(runs_root()), None, None)
     cards[1] = card("b", 70, index=1)
     assert [one.run for one in queue.dispatch(runs_root())] == [first, on_cpu]
     assert rundir.read_status(first)["gpu"] == "GPU-b"
     assert "gpu" not in rundir.read_status(on_cpu)
-    assert "2 slots, held by" in placing.turn(waiting.look(runs_root()), None)
+    assert "2 slots, held by" in placing.turn(waiting.look(runs_root()), None, None)
     until(lambda: rundir.read_status(first).get("epoch"))
     assert rundir.read_status(first)["gpu"] == "GPU-b", "for as long as it works"
+
+
+def began(on: str, asked: str = "auto", **status: str) -> Path:
+    run = rundir.create(runs_root(), orjson.dumps({"device": asked}), "cnn", "a", "imp")
+    log = events.EventLog(run)
+    log.append("run_started", device=on)
+    rundir.write_status(run, rundir.read_status(run) | status)
+    return run
+
+
+def test_a_gpu_that_a_run_was_placed_on_binds_it_to_no_number():
+    assert placing.device(began("cuda:0")) == "cuda"
+    assert placing.device(began("cpu")) == "cpu"
+    assert placing.device(began("cuda:0", "cuda:1")) == "cuda:1"
+    assert placing.device(began("cuda:0", device="cpu")) == "cpu", "told shorter"
+
+
+@pytest.mark.parametrize("device", ["cuda:x", "tpu", 3, None, ["cuda"], "cuda:123456789"])
+def test_a_device_that_is_none_is_the_engines_to_refuse(device):
+    run = rundir.create(runs_root(), orjson.dumps({"device": device}), "cnn", "a", "imp")
+    assert placing.device(run) == "auto"
+
+
+def test_a_run_that_no_gpu_can_hold_by_the_estimate_gets_the_largest_once_it_is_idle():
+    small, large = Gpu("GPU-a", 0, "", 24 * GIB, 24 * GIB), Gpu("GPU-b", 1, "", 80 * GIB, 79 * GIB)
+    assert chosen([small, large], need=500) == "b"
+    with pytest.raises(placing.NoRoom):
+        chosen([small, Gpu("GPU-b", 1, "", 80 * GIB, 40 * GIB)], need=500)
+
+
+def test_a_run_keeps_to_the_gpus_that_it_was_submitted_with(monkeypatch):
+    cards = [card("a", 70), card("b", 70, index=1), card("c", 30, index=2)]
+    monkeypatch.setattr(gpus, "every", lambda: cards)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,1")
+    run = rundir.create(runs_root(), b'{"device": "cuda:0"}', "cnn", "a", "imp")
+    queue.submit(run)
+    kept = orjson.loads((run / "status.json").read_bytes())["waiting"]["env"]
+    assert kept["CUDA_VISIBLE_DEVICES"] == "GPU-c,GPU-b"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert placing.turn(waiting.look(runs_root()), None, None).gpu == "GPU-c", "its first, whatever is hidden from us"
+
+
+def test_hidden_gpus_are_not_given(monkeypatch):
+    monkeypatch.setattr(gpus, "every", lambda: [card("a", 70)])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    queue.submit(rundir.create(runs_root(), b"{}", "cnn", "a", "imp"))
+    assert placing.turn(waiting.look(runs_root()), None, None).gpu is None
+
+
+def test_a_run_that_began_on_a_gpu_waits_where_the_machine_shows_none(monkeypatch):
+    monkeypatch.setattr(gpus, "every", list)
+    queue.submit(began("cuda:0", gpu="GPU-a", device="cuda"))
+    assert "this machine shows none now" in placing.turn(waiting.look(runs_root()), None, None)

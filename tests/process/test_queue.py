@@ -1,5 +1,7 @@
 """The queue: in order, one a slot, none lost, none twice; paused after a restart; no secret of an environment kept."""
 
+import errno
+import json
 import os
 import signal
 import socket
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from engine.errors import BadInput
 from engine.places import runs_root
-from engine.process import dispatcher, launch, placing, queue
+from engine.process import dispatcher, gpus, launch, placing, queue
 from engine.record import events, liveness, rundir, waiting
 from tests.conftest import write_news
 from tests.process.test_engine import long_run, new_run, until
@@ -210,12 +212,15 @@ def test_of_an_environment_only_our_own_variables_are_kept_and_the_engine_gets_t
 ):
     write_news(tmp_path / "here" / "ag_news")
     monkeypatch.setenv("LTH_DATA", str(tmp_path / "here"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HOME", "hub")
     monkeypatch.setenv("HF_TOKEN", "hf_a-secret-of-mine")
     run = new_run(**QUICK)
     queue.pause(runs_root(), "for a moment")
     queue.submit(run)
     kept = orjson.loads((run / "status.json").read_bytes())["waiting"]["env"]
-    assert kept == {"LTH_DATA": str(tmp_path / "here"), "LTH_CACHE": str(tmp_path / "dense")}
+    places = {"LTH_DATA": "here", "LTH_CACHE": "dense", "XDG_CACHE_HOME": "cache", "HF_HOME": "hub"}
+    assert kept == {name: str(tmp_path / folder) for name, folder in places.items()}
     monkeypatch.setenv("LTH_DATA", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("LTH_CACHE_GB", "no number")
     queue.go(runs_root())
@@ -261,8 +266,8 @@ def test_engines_that_were_started_past_the_queue_take_slots_too(news, monkeypat
     launch.start(long_run())
     run = new_run(**QUICK)
     assert queue.launch_in_turn(run) is None
-    assert "1 slot, held by" in placing.turn(waiting.look(runs_root()), None)
-    monkeypatch.setenv("LTH_SLOTS", "2")
+    assert "1 slot, held by" in placing.turn(waiting.look(runs_root()), None, 1)
+    queue.set_slots(runs_root(), 2)
     assert [one.run for one in queue.dispatch(runs_root())] in ([run], [])
     until(lambda: states(run) == ["finished"])
 
@@ -279,6 +284,138 @@ def test_one_dispatcher_works_at_a_time(news):
     until(lambda: not dispatcher_is_gone())
     command = [sys.executable, "-m", "engine.process.dispatcher", str(runs_root())]
     assert subprocess.run(command, check=False, timeout=120, cwd=Path(queue.__file__).parents[2]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "env"),
+    [
+        (b"{}", {"LTH_DATA": "a\0b"}),
+        (b"{}", {"LTH_DATA": "\udfff"}),
+        (b'{"device": "cuda:x"}', {}),
+        (b'{"device": "cuda:99999999"}', {}),
+        (b'{"model": {"name": ["cnn"]}, "data": 1}', {}),
+        (b'{"model": 3}', None),
+    ],
+)
+def test_a_run_that_is_damaged_keeps_no_other_from_its_turn(news, monkeypatch, spec, env):
+    monkeypatch.setattr(gpus, "every", lambda: [gpus.Gpu("GPU-a", 0, "made up", 80 << 30, 80 << 30)])
+    bad, good = rundir.create(runs_root(), spec, "cnn", "bad", "imp"), new_run(**QUICK)
+    for run in (bad, good):
+        queue.submit(run)
+    status = rundir.read_status(bad)
+    told = status | {"waiting": status["waiting"] | {"env": env}}
+    (bad / "status.json").write_text(json.dumps(told))
+    until(lambda: queue.dispatch(runs_root()) is not None and states(bad, good) == ["failed", "finished"])
+
+
+@pytest.mark.parametrize("broken", ["spawn", "status"])
+def test_a_disk_that_is_full_for_a_moment_fails_no_run_that_waits(news, monkeypatch, broken):
+    runs = [new_run(**QUICK) for _ in range(3)]
+    for run in runs:
+        queue.submit(run)
+    if broken == "spawn":
+        full = OSError(errno.ENOSPC, "No space left on device")
+        with monkeypatch.context() as patch:
+            patch.setattr(launch, "spawn", lambda *_: (_ for _ in ()).throw(full))
+            (one,) = queue.dispatch(runs_root())
+    else:  # inside the engine, as it begins
+        here = runs_root().parent
+        code = "import errno, os\nfrom engine.record import rundir\nreserve = rundir.reserve\ndef full(run):\n"
+        code += f"    if not os.path.exists({str(here / 'full')!r}): return reserve(run)\n"
+        code += "    raise OSError(errno.ENOSPC, 'No space left on device')\nrundir.reserve = full\n"
+        (here / "sitecustomize.py").write_text(code)
+        (here / "full").touch()
+        monkeypatch.setenv("PYTHONPATH", str(here))
+        (one,) = queue.dispatch(runs_root())
+        (here / "full").unlink()
+    assert one.run == runs[0]
+    assert "disk is full" in one.held
+    assert states(*runs) == ["queued"] * 3
+    assert order() == runs
+    assert "disk is full" in queue.paused(runs_root())
+    assert queue.dispatch(runs_root()) == []
+    queue.go(runs_root())
+    until(lambda: states(*runs) == ["finished"] * 3)
+
+
+def test_a_run_that_fails_of_the_machine_pauses_the_queue_for_those_that_wait(news, monkeypatch):
+    code = "import errno\nfrom engine.data import encoding\ndef broken(*_, **__):\n"
+    code += "    raise OSError(errno.EIO, 'Input/output error')\nencoding.load = broken\n"
+    (runs_root().parent / "broken.py").write_text(code)
+    (runs_root().parent / "sitecustomize.py").write_text("import sys\n" + LATE)
+    monkeypatch.setenv("PYTHONPATH", str(runs_root().parent))
+    bad, good = new_run(**QUICK), new_run(**QUICK)
+    queue.pause(runs_root(), "for a moment")
+    queue.submit(bad)
+    queue.submit(good)
+    queue.go(runs_root())
+    until(lambda: states(bad) == ["failed"])
+    assert "input/output error" in rundir.read_status(bad)["cause"]
+    assert states(good) == ["queued"]
+    assert "input/output error" in queue.paused(runs_root())
+    until(dispatcher_is_gone)
+    monkeypatch.delenv("PYTHONPATH")
+    queue.go(runs_root())
+    until(lambda: states(good) == ["finished"])
+
+
+# Replaces a function of `engine.data.encoding` once that is imported.
+LATE = """
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+
+class Late(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "engine.data.encoding":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        execute = spec.loader.exec_module
+        def and_break(module):
+            execute(module)
+            exec(open(__file__.replace("sitecustomize", "broken")).read(), {})
+        spec.loader.exec_module = and_break
+        return spec
+
+sys.meta_path.insert(0, Late())
+"""
+
+
+def test_an_engine_that_is_too_slow_is_ended_and_its_run_waits_on(news, monkeypatch):
+    run, spawn = new_run(**QUICK), launch.spawn
+    queue.submit(run)
+    before = rundir.read_status(run)
+    asleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(launch, "_LOCK_WAIT", 0.3)
+    monkeypatch.setattr(launch, "spawn", lambda *_: subprocess.Popen(asleep, start_new_session=True))
+    (one,) = queue.dispatch(runs_root())
+    assert "no sign of life" in one.held
+    assert rundir.read_status(run) == before
+    assert queue.paused(runs_root()) is None
+    monkeypatch.setattr(launch, "_LOCK_WAIT", 60.0)
+    monkeypatch.setattr(launch, "spawn", spawn)
+    assert [one.run for one in queue.dispatch(runs_root())] == [run]
+
+
+def test_the_queue_keeps_how_many_may_work_and_lth_slots_counts_as_it_was_at_the_last_launch(news, monkeypatch):
+    monkeypatch.delenv("LTH_SLOTS")
+    monkeypatch.setattr(gpus, "every", list)
+    assert queue.slot_count(runs_root()) == 1
+    monkeypatch.setenv("LTH_SLOTS", "3")
+    assert queue.slot_count(runs_root()) == 3, "nobody said otherwise yet"
+    queue.submit(light())
+    monkeypatch.setenv("LTH_SLOTS", "5")
+    assert queue.slot_count(runs_root()) == 3
+    monkeypatch.delenv("LTH_SLOTS")
+    queue.submit(light())
+    queue.pause(runs_root(), "for a moment")
+    assert queue.slot_count(runs_root()) == 3
+    queue.set_slots(runs_root(), None)
+    assert queue.slot_count(runs_root()) == 1
+    assert queue.paused(runs_root()) == "for a moment"
+    queue.set_slots(runs_root(), 7)
+    (queue.folder(runs_root()) / queue.FILE).write_text('{"slots": "x", "paused": 1, "why": []}')
+    assert queue.slot_count(runs_root()) == 1
 
 
 @given(moves=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 7)), max_size=60))

@@ -126,9 +126,10 @@ def _cache_folder() -> list[Finding]:
 def _graphics() -> Iterator[Finding]:
     from engine.process import gpus
 
-    said, driver, visible = graphics.ask_torch(), graphics.ask_driver(), gpus.every()
+    said, driver, hidden_by = graphics.ask_torch(), graphics.ask_driver(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = gpus.visible(gpus.every(), hidden_by)
     yield graphics.torch(said)
-    yield from graphics.cuda(said, driver, visible, os.environ.get("CUDA_VISIBLE_DEVICES"), graphics.has_nodes())
+    yield from graphics.cuda(said, driver, visible, hidden_by, graphics.has_nodes())
     yield from map(graphics.memory, visible)
 
 

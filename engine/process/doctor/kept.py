@@ -8,10 +8,11 @@ from typing import Any
 
 from engine.data.cards import bring
 from engine.errors import BadInput
+from engine.process import slots
 from engine.process.doctor.finding import Finding, blamed, failure, ok, size, warning
 
 # Every variable that lth reads, and what it holds.
-_FOLDERS = ("LTH_RUNS", "LTH_DATA", "LTH_CACHE", "LTH_SCHEDULES")
+_FOLDERS = ("LTH_RUNS", "LTH_DATA", "LTH_CACHE", "LTH_SCHEDULES", "LTH_SLOTS_FILE")
 VARIABLES = (*_FOLDERS, "LTH_CACHE_GB", "LTH_CHECKPOINT_MINUTES", "LTH_SLOTS")
 _MUCH_TRASH = 1_000_000_000  # bytes
 _QUICK = 200_000_000  # bytes of a dataset that are read in a few seconds
@@ -26,9 +27,12 @@ def environment(given: Mapping[str, str], wrong: str | None = None) -> list[Find
         if value and not Path(value).expanduser().is_absolute() and (variable, value.lower()) != ("LTH_CACHE", "off"):
             told = f"{variable} is {value!r}, another folder wherever lth is started"
             found.append(warning(name, told, f"Give all of the path: {variable}={Path(value).absolute()}"))
-    if (slots := given.get("LTH_SLOTS", "").strip()) and not (slots.isascii() and slots.isdigit() and int(slots)):
-        told = f"LTH_SLOTS is {slots!r}, which is no number of runs"
-        found.append(failure(name, told, "Give how many runs may go on at once, such as LTH_SLOTS=1, or unset it."))
+    if given.get("LTH_SLOTS"):
+        try:
+            slots.number(given["LTH_SLOTS"])
+        except ValueError:
+            told = f"LTH_SLOTS is {given['LTH_SLOTS']!r}, which is no number of runs"
+            found.append(failure(name, told, "Give how many runs may go on at once, such as LTH_SLOTS=1, or unset it."))
     for variable in sorted(given):
         if variable.startswith("LTH_") and variable not in VARIABLES:
             near = get_close_matches(variable, VARIABLES, n=1)
