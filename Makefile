@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test test-faults lint format bench bench-verdict gpu picture wheel clean
+.PHONY: setup demo test test-faults lint format bench soak bench-verdict gpu picture wheel clean
 
 demo: $(READY)
 	$(BIN)/lth demo
@@ -41,6 +41,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+soak: $(READY)
+	$(BIN)/python -m tests.bench soak
 
 bench-verdict: $(READY)
 	$(BIN)/python -m tests.bench verdict

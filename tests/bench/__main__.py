@@ -9,6 +9,8 @@ and "not met" are words, not verdicts of a test: the exit code is 0 either way, 
     step    a training step of the study's CNN, timed inside the engine's own loop, against the ordinary way
     crowd   that step beside a busy process, with the threads' wait policy that the engine is launched with
     data    encoding texts, and loading them again
+    app     the app on a terminal: first paint, answers to keys, bytes and CPU while it watches
+    soak    ten minutes of watching, and the memory they take; only where it is named
     record  the index of runs, and the event log
     scale   560,000 reviews prepared: pace, memory, and again after a kill; some minutes, only where it is named
     verdict how often the verdict is wrong, by simulation (no matter of speed); some minutes, only where it is named
@@ -30,6 +32,8 @@ from rich.text import Text
 from tests.bench.figures import Figure, as_launched, machine
 
 BENCHMARKS = {
+    "app": "tests.bench.app",
+    "soak": "tests.bench.soak",
     "cli": "tests.bench.command_line",
     "step": "tests.bench.steps",
     "crowd": "tests.bench.crowd",
@@ -38,12 +42,12 @@ BENCHMARKS = {
     "scale": "tests.bench.scale",
     "verdict": "tests.bench.verdict",
 }
-USUAL = [name for name in BENCHMARKS if name not in ("scale", "verdict")]
+USUAL = [name for name in BENCHMARKS if name not in ("scale", "soak", "verdict")]
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure what is promised about speed.")
-    which = f"some of: {', '.join(BENCHMARKS)}; all but scale and verdict if none"
+    which = f"some of: {', '.join(BENCHMARKS)}; all but scale, soak and verdict if none"
     parser.add_argument("names", nargs="*", metavar="NAME", help=which)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     chosen = parser.parse_args(arguments)

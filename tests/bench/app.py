@@ -1,0 +1,152 @@
+"""`app`: the app on a terminal of 120 x 40: how soon it paints and answers, what it writes, what it costs to watch.
+
+A measure of bytes counts all that reaches the terminal.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from engine.record import history, rundir
+from engine.record.events import EventLog
+from tests.bench import made
+from tests.bench.command_line import _lth
+from tests.bench.figures import ROOT, Figure, at_most, spread
+from tests.bench.terminal import Terminal, on_terminal
+
+MANY, LIVE = 10_000, 8
+MB = 1 << 20
+
+
+def run() -> list[Figure]:
+    return [*first_paint(), *answers(), *watching(60), *one_cell(), *lag()]
+
+
+def first_paint(repeats: int = 5) -> Iterator[Figure]:
+    """From the start of the process until the newest run's row is painted."""
+    with made.own_folders() as folder:
+        runs = made.finished_runs(folder / "runs", MANY)
+        history.refresh(folder / "runs")
+        newest, last = runs[0].name, []
+        for _ in range(repeats + 1):
+            with on_terminal(_lth()) as app:
+                last.append(app.until(newest, app.began))
+    value = median(last[1:])  # the first wrote the byte code
+    words = f"process start to first painted table, {MANY:,} runs"
+    yield Figure("app", words, value, "s", **at_most(value, 1.0, "s"), note=spread(last[1:], unit="s"))
+
+
+def answers(repeats: int = 7) -> Iterator[Figure]:
+    """Filter, sort and page among many runs: from the last key until what it brings has been written."""
+    with made.own_folders() as folder:
+        runs = made.finished_runs(folder / "runs", MANY)
+        history.refresh(folder / "runs")
+        hidden, oldest = runs[MANY // 2].name, runs[-1].name
+        with on_terminal(_lth()) as app:
+            app.until(runs[0].name, app.began)
+            app.quiet()
+            found: dict[str, list[float]] = {"filter": [], "sort": [], "page": []}
+            for _ in range(repeats):
+                app.send("/" + hidden[-4:-1])
+                app.quiet()
+                found["filter"].append(app.until(hidden, app.send(hidden[-1])))
+                app.quiet(0.5)
+                app.send("\x1b")
+                app.quiet()
+                app.send("g")
+                app.quiet(0.5)
+                found["sort"].append(app.until(oldest, app.send("O")))
+                app.quiet(0.5)
+                app.send("O")
+                app.quiet(0.5)
+                app.send("g")
+                app.quiet(0.5)
+                found["page"].append(_burst(app, "\x1b[6~"))
+                app.send("g")
+                app.quiet(0.5)
+    for name, values in found.items():
+        value = 1000 * median(values)
+        words = f"{name} at {MANY:,} runs"
+        yield Figure("app", words, value, "ms", **at_most(value, 100, "ms"), note=spread(values, 1000, "ms"))
+
+
+def _burst(app: Terminal, keys: str) -> float:
+    """Seconds from a key to the end of what it has written."""
+    pressed = app.send(keys)
+    app.quiet(0.4)
+    return app.parts[-1][0] - pressed
+
+
+@contextmanager
+def engines(runs: Path, count: int, *options: str) -> Iterator[list[str]]:
+    """So many runs at work; their ids."""
+    command = [sys.executable, "-m", "tests.bench.live", str(runs), str(count), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        yield process.stdout.readline().split()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def watching(seconds: float) -> Iterator[Figure]:
+    """The list of runs, eight of which tell an event every 100 ms."""
+    with made.own_folders() as folder, engines(folder / "runs", LIVE) as names, on_terminal(_lth()) as app:
+        app.until(names[-1], app.began)
+        time.sleep(10)  # what is made once is made
+        began, used, memory = time.perf_counter(), app.cpu(), app.process.memory_info().rss
+        keys: list[float] = []
+        while time.perf_counter() - began < seconds:
+            time.sleep(seconds / 12)
+            keys += [app.until("Everywhere", app.send("?"))]
+            app.send("\x1b")
+        spent = time.perf_counter() - began
+        share, grown = 100 * (app.cpu() - used) / spent, app.process.memory_info().rss - memory
+        written = len(app.since(began)) / spent / 1000
+    of = f"watching {LIVE} live runs for {seconds:.0f} s"
+    yield Figure("app", f"{of}: CPU", share, "% of a core", **at_most(share, 8, "%"), note="with help opened 12 times")
+    yield Figure("app", f"{of}: to the terminal", written, "KB/s", **at_most(written, 3, "KB/s"))
+    yield Figure("app", f"{of}: memory grown by", grown / MB, "MB", **at_most(grown / MB, 2, "MB"))
+    value = 1000 * median(keys)
+    words = f"a key to its effect while {LIVE} runs stream (help opens)"
+    yield Figure("app", words, value, "ms", **at_most(value, 50, "ms"), note=spread(keys, 1000, "ms"))
+
+
+def one_cell(repeats: int = 7) -> Iterator[Figure]:
+    """A run's progress comes one percent further: all that is written for it."""
+    with made.own_folders() as folder, engines(folder / "runs", LIVE, "--still") as names, on_terminal(_lth()) as app:
+        app.until(names[-1], app.began)
+        app.quiet(3)
+        run, sizes = folder / "runs" / names[3], []
+        for percent in range(50, 50 + repeats):
+            status = rundir.read_status(run)
+            status["progress"] |= {"fraction": percent / 100}
+            changed = time.perf_counter()
+            rundir.write_status(run, status)
+            app.until(f"{percent}%", changed)
+            app.quiet(1.5)
+            sizes.append(len(app.since(changed)))
+    value = median(sizes)
+    yield Figure("app", "one cell changes", value, "bytes", **at_most(value, 600, "bytes"), note=spread(sizes))
+
+
+def lag(repeats: int = 7) -> Iterator[Figure]:
+    """A training's end is written by an engine: until its accuracy stands in the run's table."""
+    with made.own_folders() as folder, engines(folder / "runs", 1, "--still") as (name,):
+        run, found = folder / "runs" / name, []
+        with on_terminal([*_lth(), "--run", name]) as app:
+            app.until("sparsity", app.began)
+            app.quiet(3)
+            log = EventLog(run)
+            for number in range(repeats):
+                accuracy = 0.6123 + number / 100
+                told = {"seed": 0, "round": number + 1, "arm": "ticket", "sparsity": 1 - 0.8 ** (number + 1)}
+                log.append("trained", **told, test_accuracy=accuracy, seconds=1.0, best_epoch=1)
+                found.append(app.until(f"{100 * accuracy:.2f}", time.perf_counter()))
+                app.quiet(1 + 0.17 * number)  # at another moment of the tick each time
+    value = median(found)
+    yield Figure("app", "event written to number on screen", value, "s", **at_most(value, 1.2, "s"), note=spread(found))
