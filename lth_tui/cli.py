@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from engine.errors import BadInput
 from engine.record import modes
 from lth_tui import output
-from lth_tui.commands import act, ask, cache, compare, data, doctor, look, menu, pretrain, start
+from lth_tui.commands import act, ask, cache, compare, data, doctor, keys, look, menu, pretrain, start
 from lth_tui.commands import queue as queuing
 from lth_tui.commands import sweep as sweeping
 
@@ -86,6 +86,7 @@ app.add_typer(dense, name="cache")
 app.add_typer(queue, name="queue")
 for command in (
     look.ls, look.show, look.watch, look.logs, compare.compare, act.stop, act.note, act.rm, act.reindex, doctor.doctor,
+    keys.keys,
 ):  # fmt: skip
     app.command()(command)
 
