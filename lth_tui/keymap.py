@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.record import rundir
 from lth_tui import plain
 from lth_tui.keys import KEYS, Key
 
@@ -104,20 +105,17 @@ def read(path: Path) -> Read:
     """The keys of a file; none where there is no file. Never raises."""
     where = plain.line(path.name, 60)
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST + 1)
-        if len(content) > _MOST:
-            return Read({}, [f"{where}: {plain.path(path)} has more than {_MOST:,} bytes; give a line a key."])
-        tree = tomllib.loads(content.decode())
+        tree = tomllib.loads(rundir.content(path, _MOST).decode())
     except (FileNotFoundError, NotADirectoryError):
         return Read({}, [])
-    except OSError as error:
-        return Read({}, [f"{where}: {plain.path(path)} cannot be read ({error.strerror}), so every key is as usual."])
     except UnicodeDecodeError as error:
         return Read({}, [f"{where}: byte {error.start} of {plain.path(path)} is no UTF-8; save it as UTF-8."])
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         said = plain.line(str(error), 120)
-        return Read({}, [f"{where}: {plain.path(path)} is no TOML ({said}); write lines such as runs.stop = \"S\"."])
+        return Read({}, [f'{where}: {plain.path(path)} is no TOML ({said}); write lines such as runs.stop = "S".'])
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        return Read({}, [f"{where}: {plain.path(path)} cannot be read ({why}), so every key is as usual."])
     moved: Keys = {}
     troubles = []
     for name, given in _leaves(tree):
