@@ -79,7 +79,8 @@ class LthApp(App[None]):
         for one in themes.THEMES.values():
             self.register_theme(one.theme)
         kept = preferences.read(self.runs)
-        self.colour(themes.first(kept.values.get("theme"), self.no_color, self.console.color_system))
+        colours = None if self.is_headless else self.console.color_system
+        self.colour(themes.first(kept.values.get("theme"), self.no_color, colours))
         for trouble in filter(None, [*self._wrong_keys, kept.trouble]):
             self.say(trouble, "warning")
 

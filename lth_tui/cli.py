@@ -115,11 +115,16 @@ def lth(
         raise typer.Exit
     place, found = _opening(ctx, screen, run) if screen or run else (None, None)
     if ctx.invoked_subcommand is None:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+        if not at_a_terminal():
             raise BadInput("lth: the app needs a terminal; `lth --help` lists what works without one.")
         from lth_tui.app import run_app
 
         run_app(place, found)
+
+
+def at_a_terminal() -> bool:
+    """Whether the app can be shown here."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _opening(ctx: typer.Context, screen: str, run: str) -> tuple[str | None, Path | None]:
