@@ -6,7 +6,6 @@ is set aside as app.json.damaged, and that is told. Keys that a newer version pu
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,7 +96,7 @@ def _change(runs: Path, change: Callable[[dict[str, Any]], None]) -> str:
             values = {key: value for key, value in values.items() if value is not None}
             rundir.write_atomically(runs / FILE, orjson.dumps(values, option=orjson.OPT_INDENT_2))
     except Timeout:
-        raise BadInput(f"{FILE}: another process has been writing in {runs} for {_PATIENCE:.0f} s; try again.") from None
+        raise BadInput(f"{FILE}: somebody else has been writing it for {_PATIENCE:.0f} s; try again.") from None
     except (OSError, orjson.JSONEncodeError) as error:
         raise BadInput(f"{FILE}: {runs / FILE} cannot be written ({_why(error)}).") from None
     return trouble
