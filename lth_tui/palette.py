@@ -82,14 +82,14 @@ def fitness(text: str, words: list[str]) -> float:
 
 
 def _bound(app: "LthApp", screen: Screen[Any]) -> Iterator[Command]:
-    """The keys of the registry that do something where one is, each once."""
-    known = keymap.named()
-    for active in {one.binding.id: one for one in screen.active_bindings.values() if one.enabled}.values():
-        name = active.binding.id or ""
+    """The keys of the registry that do something where one is, each once; those that do it anywhere last."""
+    bound = {one.binding.id: one for one in screen.active_bindings.values() if one.enabled}
+    known = {name: key for name, key in keymap.named().items() if name in bound and name not in _THEMSELVES}
+    for name in sorted(known, key=lambda name: name.startswith("app.")):
         place = name.partition(".")[0]
-        if name not in known or place in _LEFT_OUT or name in _THEMSELVES:
+        if place in _LEFT_OUT:
             continue
-        key = known[name]
+        active, key = bound[name], known[name]
         title = f"Go to {key.title}" if name.startswith("app.go.") else key.words or key.title
         do = partial(app.run_action, active.binding.action, active.node)
         yield Command(title, app.key(name), KEYS[place].title, do)
@@ -112,7 +112,7 @@ def _open(app: "LthApp", name: str) -> None:
 
 
 class Palette(CommandPalette):
-    """Textual's palette with these commands, and a sign that any font has."""
+    """Textual's palette with these commands, on as few lines as they need."""
 
     CSS_PATH = "palette.tcss"
 
