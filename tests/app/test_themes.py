@@ -171,7 +171,7 @@ async def test_colours_that_cannot_be_kept_are_shown_and_that_is_told(runs: Path
         await sees(pilot, "No runs yet")
         monkeypatch.setattr("engine.record.rundir.write_atomically", full)
         await pilot.press("ctrl+t", "down", "enter")
-        await sees(pilot, "No space left on device")
+        await until(pilot, lambda: any("No space left on device" in one.message for one in pilot.app._notifications))
         assert pilot.app.theme == themes.LIGHT
 
 
