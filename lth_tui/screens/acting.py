@@ -28,6 +28,7 @@ def ask_to_stop(app: "LthApp", run: Path, state: str) -> None:
         about = f"{run.name} ends cleanly; `lth resume {run.name[-4:]}` goes on from there."
 
     def stop() -> None:
+        app.mail.asked.add(run.name)
         asked = launch.ask_to_stop(run, now=now)
         history.fold(run.parent, run)
         words = "Asked to stop; it finishes its step first." if asked else "No engine holds this run any more."
@@ -47,6 +48,7 @@ def _ask_to_withdraw(app: "LthApp", run: Path) -> None:
     """Ask whether a run that waits shall wait no more."""
 
     def withdraw() -> None:
+        app.mail.asked.add(run.name)
         left = queue.withdraw(run)
         history.fold(run.parent, run)
         again = f"`lth resume {run.name[-4:]}` puts it back"
