@@ -122,9 +122,10 @@ class LthApp(App[None]):
         self.run_worker(self._read, thread=True, group="runs", exit_on_error=False)
 
     def _read(self) -> None:
-        began = time.monotonic()
+        began, known = time.monotonic(), False
         try:
             found: tuple[list[history.Summary], str | None] = history.refresh(self.runs)
+            known = True
         except BadInput as error:
             found = ([], str(error))
         except Exception as error:  # noqa: BLE001  a list that cannot be read is told, and tried again
@@ -133,7 +134,7 @@ class LthApp(App[None]):
         self._next = began + max(self.TICK * 0.9, 10 * (time.monotonic() - began))
         self.post_message(self.Listed(*found))
         try:
-            if found[0]:  # else they could not be read, or there are none
+            if known:
                 self.post_message(self.Heard(self.mail.look(found[0])))
         finally:
             self._reading = False
@@ -166,8 +167,8 @@ class LthApp(App[None]):
         self.look(at_once=True)
 
     def open_run(self, run: Path) -> None:
-        """Show one run, on top of the runs."""
-        if self.current_mode != "runs":
+        """Show one run, on top of the list one is at, else of the runs."""
+        if self.current_mode == "launch":
             self.switch_mode("runs")
         self.push_screen(RunScreen(run))
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
+
 from lth_tui import plain
 from lth_tui.screens.words import Piece
 
@@ -27,6 +29,7 @@ class Card:
 
     index: int
     name: str
+    uuid: str
     busy: float | None = None
     used: int | None = None
     total: int | None = None
@@ -52,7 +55,7 @@ class Sampler:
     def __init__(self, runs: Path, nvml: Any = None, ps: Any = None) -> None:
         self.runs = runs
         self._nvml, self._ps = nvml, ps
-        self._open = False
+        self._open = self._asked = False
 
     def sample(self) -> Sample:
         """How things are now. Never raises on what the system does not tell."""
@@ -60,11 +63,11 @@ class Sampler:
             import psutil
 
             self._ps = psutil
-            with suppress(OSError, psutil.Error):
-                psutil.cpu_percent(None)  # the first answer is of no time at all
         cards, no_gpu = self._cards()
         memory = _told(self._ps.virtual_memory)
         busy = _told(lambda: self._ps.cpu_percent(None))
+        if not self._asked:  # the first answer is of no time at all
+            self._asked, busy = True, None
         return Sample(
             cards,
             no_gpu,
@@ -93,7 +96,7 @@ class Sampler:
         seen = _visible(uuids, os.environ.get("CUDA_VISIBLE_DEVICES"))
         if not seen:
             return (), f"{NO_GPU} (CUDA_VISIBLE_DEVICES leaves none)" if handles else NO_GPU
-        return tuple(_card(nvml, index, handles[index]) for index in seen), None
+        return tuple(_card(nvml, index, uuids[index], handles[index]) for index in seen), None
 
     def close(self) -> None:
         """Let the driver go; the next sample opens it again."""
@@ -111,7 +114,7 @@ def _visible(uuids: list[str], allowed: str | None) -> list[int]:
     return [card.index for card in gpus.visible(found, allowed)]
 
 
-def _card(nvml: Any, index: int, handle: Any) -> Card:
+def _card(nvml: Any, index: int, uuid: str, handle: Any) -> Card:
     def ask(question: str, *more: Any) -> Any:
         return _told(lambda: getattr(nvml, question)(handle, *more), nvml.NVMLError)
 
@@ -120,6 +123,7 @@ def _card(nvml: Any, index: int, handle: Any) -> Card:
     return Card(
         index,
         plain.line(ask("nvmlDeviceGetName") or "GPU", 40),
+        uuid,
         None if busy is None else busy.gpu / 100,
         None if memory is None else int(memory.used),
         None if memory is None else int(memory.total),
@@ -160,6 +164,12 @@ class Trails:
         for name, value in values.items():
             self.of.setdefault(name, deque(maxlen=REMEMBERED)).append(value)
 
+    def gap(self) -> None:
+        """Nobody looked for a while."""
+        for trail in self.of.values():
+            if trail[-1] is not None:
+                trail.append(None)
+
     def drawn(self, name: str, width: int) -> str:
         """The end of a trail as so many blocks, the latest at the right: ` ▁▁▂▅█`."""
         last = list(self.of.get(name, ()))[-width:] if width > 0 else []
@@ -182,7 +192,7 @@ def lines(sample: Sample, trails: Trails, width: int, folder: str = "") -> list[
 
     Where there is little room the words go first, then the trails; the label and the number stay.
     """
-    trail = 0 if width < 34 else 8 if width < 76 else min(8 + (width - 76) // 2, 40)
+    trail = 0 if width < 34 else 8 if width < 76 else min(8 + (width - 76) // 3, 40)
     made: list[list[Piece]] = []
     if sample.no_gpu is not None:
         made.append(_fitted([_label("GPU"), (sample.no_gpu, "dim")], width))
@@ -237,8 +247,8 @@ def _fitted(pieces: list[Piece], width: int) -> list[Piece]:
     """The pieces from the left that fit whole; the very first is cut where even it does not."""
     kept: list[Piece] = []
     for text, tone in pieces:
-        if len(text.rstrip()) > width:
+        if cell_len(text.rstrip()) > width:
             break
         kept.append((text, tone))
-        width -= len(text)
+        width -= cell_len(text)
     return kept or [(pieces[0][0][: max(width, 0)], pieces[0][1])]

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 from filelock import FileLock, Timeout
@@ -42,7 +41,7 @@ class Inbox:
     def __init__(self, runs: Path) -> None:
         self.runs = runs
         self.since: float | None = None
-        self._known: dict[str, tuple[Any, float, float | None]] = {}  # run -> its stamp, its end, its mark
+        self._known: dict[str, tuple[str, list[int], float, float | None]] = {}  # run -> state, stamp, end, mark
         self._expected: dict[str, float | None] = {}  # marks that are being written, or could not be
 
     def look(self, summaries: Iterable[history.Summary]) -> list[News]:
@@ -52,12 +51,12 @@ class Inbox:
         for one in summaries:
             if one["state"] not in ENDS:
                 continue
-            run, stamp = one["id"], (one["state"], *(one["stamp"] or ()))
+            run, state, stamp = one["id"], one["state"], one["stamp"] or []
             told = self._known.get(run)
-            if told is None or told[0] != stamp:
-                told = (stamp, *self._read(self.runs / run, one["state"], stamp))
+            if told is None or told[0] != state or told[1] != stamp:
+                told = (state, stamp, *self._read(self.runs / run, state, stamp))
             known[run] = told
-            _, end, mark = told
+            _, _, end, mark = told
             if run in self._expected:
                 if self._expected[run] == mark:
                     del self._expected[run]
@@ -74,10 +73,10 @@ class Inbox:
 
     def mark(self, run: str) -> float | None:
         """The mark of a run that was looked at."""
-        return self._expected.get(run, self._known[run][2] if run in self._known else None)
+        return self._expected.get(run, self._known[run][3] if run in self._known else None)
 
-    def _read(self, run: Path, state: str, stamp: tuple[Any, ...]) -> tuple[float, float | None]:
-        written, noted = stamp[2:3], any(stamp[4:])
+    def _read(self, run: Path, state: str, stamp: list[int]) -> tuple[float, float | None]:
+        written, noted = stamp[1:2], any(stamp[3:])
         if not noted and written and self.since is not None and written[0] / 1e9 <= self.since:
             return 0.0, None  # over before there was an inbox: not even its status need be read
         return end(run, state), notes.read(run).read if noted else None

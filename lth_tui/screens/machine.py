@@ -79,7 +79,8 @@ class MachineScreen(Screen[None]):
         self.set_interval(self.app.TICK, self._tick)
 
     def on_screen_resume(self) -> None:
-        self.app.run_worker(self._tend, thread=True, group="queue", exit_on_error=False)
+        self.app.run_worker(self._tend, thread=True, group="tend", exclusive=True, exit_on_error=False)
+        self.trails.gap()
         self._tick()
         self.app.look(at_once=True)
 
@@ -109,6 +110,9 @@ class MachineScreen(Screen[None]):
         try:
             sampler = self._sampler = self._sampler or meters.Sampler(self.app.runs)
             self.post_message(self.Metered(sampler.sample()))
+            if not self.is_current:  # left meanwhile
+                sampler.close()
+                self._sampler = None
         finally:
             self._sampling = False
 
@@ -128,7 +132,8 @@ class MachineScreen(Screen[None]):
         try:
             queue.tend(self.app.runs)
         except (BadInput, OSError) as error:
-            self.app.call_from_thread(self.app.say, f"Nobody starts the runs that wait: {error}", "warning")
+            why = getattr(error, "strerror", None) or error
+            self.app.call_from_thread(self.app.say, f"Nobody starts the runs that wait: {why}", "warning")
 
     # Showing
 
@@ -142,10 +147,13 @@ class MachineScreen(Screen[None]):
             self.facts = message.facts
         width = max(self.size.width - 2, 10)
         self._say("#head", slots.head(message.facts, message.trouble, width), layout=True)
-        rows = [] if self.facts is None else slots.rows(self.facts, time.time())
+        rows = [] if self.facts is None else slots.rows(self.facts, time.time(), self._cards())
         self.set_class(not rows, "-empty")
         self.table.show(rows)
         self._about()
+
+    def _cards(self) -> dict[str, int]:
+        return {} if self.sample is None else {card.uuid: card.index for card in self.sample.cards}
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._meter)

@@ -16,6 +16,7 @@ from lth_tui.widgets.topbar import TopBar
 if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
+_ASKED = ("stopped", "orphaned")  # how a run ends that was stopped, at once if need be
 SINGLY = 2  # so many ends at once are told one by one, more of them in one notice
 
 
@@ -39,7 +40,7 @@ class Mail:
     def take(self, news: list[News]) -> None:
         """Show the news as they are now, and tell those that came since. What somebody looks at is read by that."""
         open_ = {screen.run_path.name for screen in self.app.screen_stack if isinstance(screen, RunScreen)}
-        looked_at = [one for one in news if one.run in open_ or (one.state == "stopped" and one.run in self.asked)]
+        looked_at = [one for one in news if one.run in open_ or (one.state in _ASKED and one.run in self.asked)]
         self._mark([(one.run, one.when) for one in looked_at])
         self.asked -= {one.run for one in looked_at}
         news = [one for one in news if one not in looked_at]

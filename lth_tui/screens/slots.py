@@ -10,7 +10,7 @@ from lth_tui.screens.words import Piece
 from lth_tui.widgets.table import Column, Row
 
 COLUMNS = (
-    Column("state", 11),
+    Column("state", 12),
     Column("done", 11, keep=70),
     Column("since", 5, right=True, keep=60),
     Column("run", 38, grow=2, most=64),
@@ -29,18 +29,19 @@ class Slot:
     cells: Row
 
 
-def rows(facts: dict[str, Any], now: float) -> list[Slot]:
-    """What `queue_view.facts` tells, a row a run."""
-    made = [_working(one) for one in facts["running"]]
+def rows(facts: dict[str, Any], now: float, cards: dict[str, int]) -> list[Slot]:
+    """What `queue_view.facts` tells, a row a run; `cards` numbers the GPUs by their UUIDs."""
+    made = [_working(one, cards) for one in facts["running"]]
     made += [_waiting(one, now) for one in facts["waiting"]]
     return made + [_orphaned(run) for run in facts["orphaned"]]
 
 
-def _working(one: dict[str, Any]) -> Slot:
+def _working(one: dict[str, Any], cards: dict[str, int]) -> Slot:
     state = str(one["state"])
     fraction = words.share(one["progress"])
     done = [] if fraction is None else [*words.bar(fraction, 6, "live"), (f" {100 * fraction:3.0f}%", "")]
-    on = "on a GPU" if one["gpu"] else f"device {plain.line(one['device'], 20)}"
+    card = cards.get(one["gpu"] or "")
+    on = f"on {plain.line(one['gpu'] or one['device'], 60)}" if card is None else f"on GPU {card}"
     sign = ("● starting", "live") if state == "queued" else words.state(state)
     return Slot("working", one["id"], state, on, ([sign], done, "", plain.line(one["id"], 140), [(on, "dim")]))
 

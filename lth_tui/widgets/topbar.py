@@ -23,6 +23,8 @@ class TopBar(Widget, can_focus=False):
 
     def on_mount(self) -> None:
         self.running = getattr(self.app, "working", 0)
+        if self.within and self.app.current_mode in PLACES:  # what a run was opened from
+            self.place = self.app.current_mode
         self.unread = len(self.app.mail.news or ()) if hasattr(self.app, "mail") else 0
 
     def render(self) -> Content:
