@@ -79,7 +79,9 @@ def sampled(runs: Path, nvml: Nvml) -> meters.Sample:
 
 
 def told(sample: meters.Sample, width: int, trails: meters.Trails | None = None, folder: str = "") -> list[str]:
-    return ["".join(text for text, _ in line) for line in meters.lines(sample, trails or meters.Trails(), width, folder)]
+    return [
+        "".join(text for text, _ in line) for line in meters.lines(sample, trails or meters.Trails(), width, folder)
+    ]
 
 
 def test_a_card_is_told_with_all_the_driver_knows(tmp_path):
