@@ -1,4 +1,4 @@
-"""The inbox: what ended while nobody looked stands there until it is read, and is told once where one looks elsewhere."""
+"""The inbox: what ended while nobody looked stands there until it is read, and is told once to who looks elsewhere."""
 
 import re
 import time
