@@ -1,28 +1,24 @@
 """What became of runs while nobody looked: finished, failed, stopped or orphaned, until somebody has read of it.
 
 The mark is in the run's notes.json and says which end was read, by its time: a run that is resumed and ends again is
-news again. What ended before the app was first opened on a runs folder (`app.json` keeps when) is none, unless made
-so by hand. A folder that several share has one inbox: who reads of a run has read of it for all.
+news again. What ended before the app was first opened on a runs folder is none, unless made so by hand. A folder that
+several share has one inbox: who reads of a run has read of it for all.
 
 The summaries of `history.refresh` carry the inode, time and size of a run's status and notes. The two files are read
 once for each such stamp, so a look at ten thousand runs where nothing happened reads no file.
 """
 
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-from filelock import FileLock, Timeout
-
 from engine.errors import BadInput
-from engine.record import history, modes, notes, rundir
+from engine.record import history, notes, rundir
+from lth_tui import preferences
 
 ENDS = (*rundir.FINAL, "orphaned")
-APP = "app.json"
-SINCE = "inbox_since"  # seconds since 1970
+SINCE = "inbox_since"  # seconds since 1970; kept in app.json
 
 
 @dataclass(frozen=True)
@@ -43,9 +39,12 @@ class Inbox:
         self.since: float | None = None
         self._known: dict[str, tuple[str, list[int], float, float | None]] = {}  # run -> state, stamp, end, mark
         self._expected: dict[str, float | None] = {}  # marks that are being written, or could not be
+        self._last: tuple[list[history.Summary], list[News]] | None = None
 
-    def look(self, summaries: Iterable[history.Summary]) -> list[News]:
+    def look(self, summaries: list[history.Summary]) -> list[News]:
         """What nobody has read of, the latest first."""
+        if self._last and self._last[0] is summaries and not self._expected:  # nothing has happened
+            return self._last[1]
         self.since = begun(self.runs) if self.since is None else self.since
         found, known = [], {}
         for one in summaries:
@@ -64,8 +63,9 @@ class Inbox:
                     mark = self._expected[run]
             if unread(end, mark, self.since):
                 found.append(News(run, one["state"], end, one))
-        self._known = known
-        return sorted(found, key=lambda news: (-news.when, news.run))
+        found.sort(key=lambda news: (-news.when, news.run))
+        self._known, self._last = known, None if self._expected else (summaries, found)
+        return found
 
     def expect(self, run: str, mark: float | None) -> None:
         """Take a run to be marked so, before the file says it, and where it cannot be made to."""
@@ -103,20 +103,13 @@ def begun(runs: Path) -> float:
     if (known := _since(runs)) is not None:
         return known
     now = time.time()
-    try:
-        modes.make(runs)
-        with FileLock(runs / ".app.lock", timeout=2, mode=modes.of_file(runs), poll_interval=0.002):
-            if (known := _since(runs)) is not None:
-                return known
-            kept = rundir.read_json(runs / APP) | {SINCE: now}
-            rundir.write_atomically(runs / APP, orjson.dumps(kept, option=orjson.OPT_INDENT_2))
-    except (OSError, Timeout):
-        pass  # a folder that cannot be written: its inbox begins with each app that is opened
+    with suppress(BadInput):  # a folder that cannot be written: its inbox begins with each app that is opened
+        preferences.set(runs, SINCE, now)
     return now
 
 
 def _since(runs: Path) -> float | None:
-    said = rundir.read_json(runs / APP).get(SINCE)
+    said = preferences.get(runs, SINCE)
     return float(said) if isinstance(said, int | float) and type(said) is not bool and abs(said) < 1e15 else None
 
 

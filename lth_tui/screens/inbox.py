@@ -100,7 +100,7 @@ class InboxScreen(Screen[None]):
             ("Nothing new\n\n", "bold $accent"),
             ("A run that finishes, fails, stops or loses its engine while nobody looks at it stands here until ", ""),
             ("it is read: opened, or marked. What was read a moment ago comes back with ", ""),
-            ("u", "bold $primary"),
+            (self.app.key("inbox.undo"), "bold $primary"),
             (".", ""),
         )
 

@@ -146,7 +146,7 @@ class MachineScreen(Screen[None]):
         if message.facts is not None:
             self.facts = message.facts
         width = max(self.size.width - 2, 10)
-        self._say("#head", slots.head(message.facts, message.trouble, width), layout=True)
+        self._say("#head", slots.head(message.facts, message.trouble, width, self.app.key), layout=True)
         rows = [] if self.facts is None else slots.rows(self.facts, time.time(), self._cards())
         self.set_class(not rows, "-empty")
         self.table.show(rows)

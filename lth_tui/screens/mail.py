@@ -68,7 +68,7 @@ class Mail:
         counted = Counter(one.state for one in fresh)
         listed = ", ".join(f"{number} {state}" for state, number in counted.most_common())
         worst = "error" if "failed" in counted else "warning" if "orphaned" in counted else "information"
-        self.app.say(f"{len(fresh)} runs ended: {listed}. 4 opens the inbox.", worst)
+        self.app.say(f"{len(fresh)} runs ended: {listed}. {self.app.key('app.go.inbox')} opens the inbox.", worst)
 
     # Reading
 

@@ -1,5 +1,6 @@
 """The rows of the queue: runs that hold a slot, runs that wait in their order, runs whose engine is gone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,8 +61,11 @@ def _orphaned(run: str) -> Slot:
     return Slot("orphaned", run, "orphaned", why, cells)
 
 
-def head(facts: dict[str, Any] | None, trouble: str, width: int) -> list[Piece]:
-    """How many slots are taken, whether the queue is paused and why, what the first waits for, and what to do."""
+def head(facts: dict[str, Any] | None, trouble: str, width: int, key: Callable[[str], str]) -> list[Piece]:
+    """How many slots are taken, whether the queue is paused and why, what the first waits for, and what to do.
+
+    `key` tells the key of a name of the registry.
+    """
     if facts is None:
         return [(plain.line(trouble), "warn")]
     taken, most, waits = len(facts["running"]), facts["slots"], len(facts["waiting"])
@@ -74,11 +78,11 @@ def head(facts: dict[str, Any] | None, trouble: str, width: int) -> list[Piece]:
         pieces.append((f" · {lost} orphaned", "warn"))
     if facts["paused"]:
         why = plain.line(facts["why"], 200).removesuffix("; `lth queue go` goes on")
-        pieces.append((f"\nPaused: {why}. Nothing more is started; p goes on.", "warn"))
+        pieces.append((f"\nPaused: {why}. Nothing more is started; {key('machine.pause')} goes on.", "warn"))
     elif waits:
         pieces.append((f"\nThe first waits: {plain.line(facts['waiting'][0]['why'], 300)}", "dim"))
     elif not taken:
-        pieces.append(("\nA run that is launched (1) starts at once.", "dim"))
+        pieces.append((f"\nA run that is launched ({key('app.go.launch')}) starts at once.", "dim"))
     return pieces
 
 

@@ -254,7 +254,8 @@ class Table(ScrollView, can_focus=True):
                 cell = cells[index] if index < len(cells) else ""
                 pieces += [*clipped(cell, column.width, column.right), (" ", "")]
         style = self.rich_style + base
-        drawn = [Segment(text, style + self._tone(tone)) for text, tone in pieces if text]
+        # A tone on a reversed line would be a patch of another background.
+        drawn = [Segment(text, style if base.reverse else style + self._tone(tone)) for text, tone in pieces if text]
         return Strip(drawn).adjust_cell_length(width, style).simplify()
 
     def _tone(self, tone: str) -> Style:

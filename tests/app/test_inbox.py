@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from engine.record import notes, rundir
-from lth_tui import news
+from lth_tui import news, preferences, themes
 from lth_tui.app import LthApp
 from lth_tui.screens.confirm import ConfirmScreen
 from lth_tui.screens.inbox import InboxScreen
@@ -24,7 +24,7 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 def _begun(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The inbox began a while ago, and what is not in front is looked at as often as what is."""
     runs.mkdir()
-    (runs / news.APP).write_bytes(orjson.dumps({news.SINCE: NOW - 1000}))
+    (runs / preferences.FILE).write_bytes(orjson.dumps({news.SINCE: NOW - 1000}))
     monkeypatch.setattr(LthApp, "ELSEWHERE", 0.0)
 
 
@@ -271,14 +271,14 @@ async def test_a_run_that_is_removed_is_no_news_any_more(runs: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (40, 12)])
-@pytest.mark.parametrize("theme", ["lth", "ansi-dark"])
+@pytest.mark.parametrize("theme", list(themes.THEMES)[::2])
 async def test_hostile_words_are_shown_harmlessly(runs: Path, size: tuple[int, int], theme: str) -> None:
     text = "".join(hostile.ATOMS)
     for state in ("finished", "failed", "stopped", "running"):
         hostile.run(runs, text, state)
     app = LthApp()
     async with app.run_test(size=size, notifications=True) as pilot:
-        app.theme = theme
+        app.colour(theme)
         await opened(pilot, 4)
         for _ in range(4):
             assert not CONTROLS.search(drawn(pilot).replace("\n", ""))
