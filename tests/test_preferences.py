@@ -47,7 +47,7 @@ def test_presets_are_kept_by_name_beside_settings_of_a_newer_version(runs):
 
 @pytest.mark.parametrize("name", ["", " ", " a", "a ", "a/b", "a\nb", "x" * 61, "\x1b[31m"])
 def test_a_name_that_nobody_could_read_is_refused_in_a_sentence(runs, name):
-    with pytest.raises(BadInput, match="preset: .* is no name; give") as told:
+    with pytest.raises(BadInput, match=r"preset: .* is no name; give") as told:
         preferences.keep_preset(runs, name, {})
     assert "\x1b" not in str(told.value)
     assert not runs.exists()

@@ -1,4 +1,4 @@
-"""Keys that keys.toml has moved: they work, the usual ones no longer do, and help, footer, palette and top bar agree."""
+"""Keys that keys.toml has moved: they work, the usual ones do not, and help, footer, palette and bar agree."""
 
 import os
 from pathlib import Path
