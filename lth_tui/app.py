@@ -20,11 +20,15 @@ from engine.errors import BadInput
 from engine.record import history, rundir
 from lth_tui import clipboard, keymap, plain, preferences, themes
 from lth_tui.keys import PLACES, bindings
+from lth_tui.news import News
 from lth_tui.palette import Palette
 from lth_tui.screens import words
 from lth_tui.screens.colours import ColoursScreen
 from lth_tui.screens.help import HelpScreen
+from lth_tui.screens.inbox import InboxScreen
 from lth_tui.screens.launch import LaunchScreen
+from lth_tui.screens.machine import MachineScreen
+from lth_tui.screens.mail import Mail
 from lth_tui.screens.run import RunScreen
 from lth_tui.screens.runs import RunsScreen
 from lth_tui.widgets.topbar import TopBar
@@ -40,7 +44,12 @@ class LthApp(App[None]):
     ELSEWHERE = 4.0  # further seconds, for the runs while another screen is in front
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False  # Textual's own, which knows nothing of runs; ours is an action like any other
-    MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {"launch": LaunchScreen, "runs": RunsScreen}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {
+        "launch": LaunchScreen,
+        "runs": RunsScreen,
+        "machine": MachineScreen,
+        "inbox": InboxScreen,
+    }
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
@@ -52,6 +61,13 @@ class LthApp(App[None]):
             super().__init__()
             self.summaries, self.notice = summaries, notice
 
+    class Heard(Message):
+        """What is unread, as it is now."""
+
+        def __init__(self, news: list[News]) -> None:
+            super().__init__()
+            self.news = news
+
     def __init__(self, screen: str = "runs", run: Path | None = None) -> None:
         super().__init__()
         self.no_color = bool(os.environ.get("NO_COLOR"))  # Textual takes an empty one for a yes
@@ -59,6 +75,7 @@ class LthApp(App[None]):
         self.runs = places.runs_root()
         self.summaries: list[history.Summary] | None = None  # None until they are read
         self.notice: str | None = None
+        self.mail = Mail(self)
         self.working = 0  # how many runs have an engine
         self.engines: list[subprocess.Popen] = []  # started here; kept so that the ended ones are reaped
         self._opening, self._opening_run = screen, run
@@ -91,24 +108,29 @@ class LthApp(App[None]):
         self.engines = [engine for engine in self.engines if engine.poll() is None]
         if not self.screen_stack:  # leaving
             return
-        due = self._next + (0 if isinstance(self.screen, RunsScreen) else self.ELSEWHERE)
+        due = self._next + (0 if isinstance(self.screen, RunsScreen | InboxScreen) else self.ELSEWHERE)
         if self._reading or (time.monotonic() < due and not at_once):
             return
         self._reading = True
         self.run_worker(self._read, thread=True, group="runs", exit_on_error=False)
 
     def _read(self) -> None:
-        began = time.monotonic()
+        began, known = time.monotonic(), False
         try:
             found: tuple[list[history.Summary], str | None] = history.refresh(self.runs)
+            known = True
         except BadInput as error:
             found = ([], str(error))
         except Exception as error:  # noqa: BLE001  a list that cannot be read is told, and tried again
             found = (self.summaries or [], f"the runs could not be read ({type(error).__name__}: {error})")
         # Ten thousand runs take a while to look through: reading may take a tenth of the time, no more.
         self._next = began + max(self.TICK * 0.9, 10 * (time.monotonic() - began))
-        self._reading = False
         self.post_message(self.Listed(*found))
+        try:
+            if known:
+                self.post_message(self.Heard(self.mail.look(found[0])))
+        finally:
+            self._reading = False
 
     def on_lth_app_listed(self, message: Listed) -> None:
         self.summaries, self.notice = message.summaries, message.notice
@@ -120,6 +142,10 @@ class LthApp(App[None]):
             bar.running = self.working
         if isinstance(screen, RunsScreen):
             screen.take(self.summaries, self.notice)
+
+    def on_lth_app_heard(self, message: Heard) -> None:
+        if self.is_running and self.screen_stack:
+            self.mail.take(message.news)
 
     # Going places
 
@@ -134,8 +160,8 @@ class LthApp(App[None]):
         self.look(at_once=True)
 
     def open_run(self, run: Path) -> None:
-        """Show one run, on top of the runs."""
-        if self.current_mode != "runs":
+        """Show one run, on top of the list one is at, else of the runs."""
+        if self.current_mode == "launch":
             self.switch_mode("runs")
         self.push_screen(RunScreen(run))
 

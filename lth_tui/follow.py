@@ -15,7 +15,7 @@ from rich.text import Text
 from engine.errors import BadInput
 from engine.process import launch, queue
 from engine.record import events, extensions, rundir, summary, waiting
-from lth_tui import plain, queue_view
+from lth_tui import news, plain, queue_view
 from lth_tui.screens.words import number, share
 from lth_tui.tables import QUIET, duration, percent
 
@@ -64,6 +64,7 @@ def follow(run: Path, console: Console, interrupts: Callable[[], int] = lambda: 
         while True:
             update()
             if ended():
+                news.seen(run)
                 return rundir.state(run)
             if pressed := interrupts():
                 if waiting.of(run) is not None and queue.withdraw(run):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
-PLACES = {"launch": ("1", "Launch"), "runs": ("2", "Runs")}
+PLACES = {"launch": ("1", "Launch"), "runs": ("2", "Runs"), "machine": ("3", "Machine"), "inbox": ("4", "Inbox")}
 
 
 class Key(NamedTuple):
@@ -89,6 +89,28 @@ KEYS = {
             Key("toggle", "space", "toggle", "Arm on/off"),
             Key("leave", "escape", "leave", "Leave the field", footer=False),
             Key("reset", "r", "reset", "Settings as usual", footer=False),
+        ),
+    ),
+    "machine": Group(
+        "In the queue",
+        (
+            Key("open", "enter", "open", "Open"),
+            Key("down", "J,ctrl+down", "move(1)", "Later", "Let it wait behind the next", shown="J"),
+            Key("up", "K,ctrl+up", "move(-1)", "Sooner", "Let it wait before the one above", shown="K"),
+            Key("first", "less_than_sign,ctrl+home", "move(-1000000)", "First", "Let it be the first", footer=False),
+            Key("last", "greater_than_sign,ctrl+end", "move(1000000)", "Last", "Let it be the last", footer=False),
+            Key("pause", "p", "pause", "Pause/go on", "Start nothing more, or go on"),
+            Key("stop", "s", "stop", "Stop", "Stop it, or take it out of the queue"),
+        ),
+    ),
+    "inbox": Group(
+        "On what ended",
+        (
+            Key("open", "enter", "open", "Open", "Open it; it is read then"),
+            Key("read", "r", "read", "Read"),
+            Key("all", "R", "read_all", "All read"),
+            Key("undo", "u", "undo", "Undo", "Unread again what was read last"),
+            Key("copy", "y", "copy", "Copy id", "Copy the run's id, through tmux and SSH too", footer=False),
         ),
     ),
     "help": Group(

@@ -1,4 +1,4 @@
-"""notes.json: what the user says of a run: its name, tags, a note, and when it was last read of in the inbox.
+"""notes.json: what the user says of a run: its name, tags, a note, and which end of it was read of in the inbox.
 
 Written by the app and the commands, never by the engine. Keys that a newer version put there are left as they are.
 """
@@ -23,7 +23,11 @@ _MOST = 50  # tags
 
 @dataclass(frozen=True)
 class Notes:
-    """What a user said of a run. `read` is in seconds since 1970; 0 where it was made unread by hand."""
+    """What a user said of a run.
+
+    `read` names the end that was read of by its time, in seconds since 1970: one that is resumed and ends again is
+    unread. 0 where it was made unread by hand.
+    """
 
     name: str | None = None
     tags: tuple[str, ...] = ()

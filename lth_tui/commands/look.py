@@ -71,11 +71,12 @@ def show(
         from lth_tui import sheet
 
         return typer.echo(sheet.rounds(shown), nl=False)
-    from lth_tui import one_run, tables
+    from lth_tui import news, one_run, tables
 
     if metric not in one_run.METRICS:
         raise unknown("--metric", metric, one_run.METRICS)
     console = tables.out()
+    news.seen(found)
     return console.print(one_run.run(shown, console.width, metric))
 
 

@@ -28,6 +28,7 @@ def ask_to_stop(app: "LthApp", run: Path, state: str) -> None:
         about = f"{run.name} ends cleanly; `lth resume {run.name[-4:]}` goes on from there."
 
     def stop() -> None:
+        app.mail.asked.add(run.name)
         asked = launch.end(run) if now else launch.ask_to_stop(run)
         history.fold(run.parent, run)
         told = "It was ended." if now else "Asked to stop; it finishes its step first."
@@ -48,6 +49,7 @@ def _ask_to_withdraw(app: "LthApp", run: Path) -> None:
     """Ask whether a run that waits shall wait no more."""
 
     def withdraw() -> None:
+        app.mail.asked.add(run.name)
         left = queue.withdraw(run)
         history.fold(run.parent, run)
         again = f"`lth resume {run.name[-4:]}` puts it back"
