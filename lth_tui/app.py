@@ -19,7 +19,7 @@ from textual.worker import Worker, WorkerState
 from engine import places
 from engine.errors import BadInput
 from engine.record import history, rundir
-from lth_tui import clipboard, plain
+from lth_tui import clipboard, live, plain
 from lth_tui.keys import PLACES, bindings
 from lth_tui.screens import words
 from lth_tui.screens.help import HelpScreen
@@ -56,6 +56,7 @@ class LthApp(App[None]):
 
     TITLE = "lth"
     TICK = 1.0  # seconds between two looks at what is on the screen
+    FAST = 0.25  # the same with --fast
     ELSEWHERE = 4.0  # further seconds, for the runs while another screen is in front
     CSS_PATH = "app.tcss"
     MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {"launch": LaunchScreen, "runs": RunsScreen}
@@ -70,9 +71,12 @@ class LthApp(App[None]):
             super().__init__()
             self.summaries, self.notice = summaries, notice
 
-    def __init__(self, screen: str = "runs", run: Path | None = None) -> None:
+    def __init__(self, screen: str = "runs", run: Path | None = None, fast: bool = False) -> None:
         super().__init__()
+        if fast:
+            self.TICK = self.FAST
         self.runs = places.runs_root()
+        self.reader = live.Reader(self.runs)
         self.summaries: list[history.Summary] | None = None  # None until they are read
         self.notice: str | None = None
         self.working = 0  # how many runs have an engine
@@ -102,22 +106,28 @@ class LthApp(App[None]):
         if self._reading or (time.monotonic() < due and not at_once):
             return
         self._reading = True
-        self.run_worker(self._read, thread=True, group="runs", exit_on_error=False)
+        self.run_worker(lambda: self._read(at_once), thread=True, group="runs", exit_on_error=False)
 
-    def _read(self) -> None:
+    def _read(self, fresh: bool) -> None:
         began = time.monotonic()
         try:
-            found: tuple[list[history.Summary], str | None] = history.refresh(self.runs)
+            if self.summaries is None and (first := self.reader.stored()) is not None:
+                self._reading, self._next = False, began
+                self.post_message(self.Listed(*first))
+                return
+            found: tuple[list[history.Summary], str | None] = self.reader.look(fresh)
         except BadInput as error:
             found = ([], str(error))
         except Exception as error:  # noqa: BLE001  a list that cannot be read is told, and tried again
             found = (self.summaries or [], f"the runs could not be read ({type(error).__name__}: {error})")
-        # Ten thousand runs take a while to look through: reading may take a tenth of the time, no more.
+        # Many runs at work take a while to look through: reading may take a tenth of the time, no more.
         self._next = began + max(self.TICK * 0.9, 10 * (time.monotonic() - began))
         self._reading = False
         self.post_message(self.Listed(*found))
 
     def on_lth_app_listed(self, message: Listed) -> None:
+        if self.summaries is None:  # a first picture, perhaps an old one; the next look begins when it is painted
+            self.call_after_refresh(self.look, True)
         self.summaries, self.notice = message.summaries, message.notice
         self.working = sum(one["state"] in rundir.ACTIVE for one in self.summaries)
         if not self.is_running or not self.screen_stack:  # leaving: what is on a screen may be gone already
@@ -187,6 +197,6 @@ class LthApp(App[None]):
         self.exit(message=Text(f"{words.count(working, 'run')} {goes}.") if working else None)
 
 
-def run_app(screen: str | None = None) -> None:
-    """Open the app, at `launch` or `runs`."""
-    LthApp(screen or "runs").run()
+def run_app(screen: str | None = None, fast: bool = False) -> None:
+    """Open the app, at `launch` or `runs`; `fast` looks four times a second."""
+    LthApp(screen or "runs", fast=fast).run()
