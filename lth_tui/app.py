@@ -1,5 +1,6 @@
 """The app: launch, watch, quit (the runs go on), come back. What all screens share; each screen is a file."""
 
+import gc
 import os
 import subprocess
 import time
@@ -18,13 +19,10 @@ from textual.worker import Worker, WorkerState
 
 from engine import places
 from engine.errors import BadInput
-from engine.record import history, rundir
+from engine.record import extensions, history, rundir
 from lth_tui import clipboard, live, plain
 from lth_tui.keys import PLACES, bindings
 from lth_tui.screens import words
-from lth_tui.screens.help import HelpScreen
-from lth_tui.screens.launch import LaunchScreen
-from lth_tui.screens.run import RunScreen
 from lth_tui.screens.runs import RunsScreen
 from lth_tui.widgets.topbar import TopBar
 
@@ -51,6 +49,12 @@ _BRIGHT += [(155, 230, 230), (255, 255, 255)]
 COLOURS = TerminalTheme((15, 19, 24), (211, 218, 227), _CHART, _BRIGHT)
 
 
+def _launch_screen() -> Screen:
+    from lth_tui.screens.launch import LaunchScreen  # what is not in the first picture is imported when it is wanted
+
+    return LaunchScreen()
+
+
 class LthApp(App[None]):
     """Two places, Launch and Runs; a run opens on top of the runs. Only this reads the list of runs."""
 
@@ -59,7 +63,7 @@ class LthApp(App[None]):
     FAST = 0.25  # the same with --fast
     ELSEWHERE = 4.0  # further seconds, for the runs while another screen is in front
     CSS_PATH = "app.tcss"
-    MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {"launch": LaunchScreen, "runs": RunsScreen}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {"launch": _launch_screen, "runs": RunsScreen}
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
@@ -116,6 +120,8 @@ class LthApp(App[None]):
                 self.post_message(self.Listed(*first))
                 return
             found: tuple[list[history.Summary], str | None] = self.reader.look(fresh)
+            if (why := self.reader.queue()) is not None and found[1] is None:
+                found = (found[0], f"The queue is paused: {why}. P goes on with it.")
         except BadInput as error:
             found = ([], str(error))
         except Exception as error:  # noqa: BLE001  a list that cannot be read is told, and tried again
@@ -128,6 +134,9 @@ class LthApp(App[None]):
     def on_lth_app_listed(self, message: Listed) -> None:
         if self.summaries is None:  # a first picture, perhaps an old one; the next look begins when it is painted
             self.call_after_refresh(self.look, True)
+        elif not gc.isenabled():  # see `run_app`
+            gc.freeze()
+            gc.enable()
         self.summaries, self.notice = message.summaries, message.notice
         self.working = sum(one["state"] in rundir.ACTIVE for one in self.summaries)
         if not self.is_running or not self.screen_stack:  # leaving: what is on a screen may be gone already
@@ -154,9 +163,25 @@ class LthApp(App[None]):
         """Show one run, on top of the runs."""
         if self.current_mode != "runs":
             self.switch_mode("runs")
+        from lth_tui.screens.run import RunScreen
+
         self.push_screen(RunScreen(run))
 
+    def compare(self, runs: list[Path]) -> None:
+        """Lay runs over each other, on top of the runs."""
+        from lth_tui.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(runs))
+
+    def clone(self, run: Path) -> None:
+        """Put what a run was made of into the form, to launch another like it."""
+        self.action_go("launch")
+        if fill := getattr(self.screen, "fill", None):
+            self.call_after_refresh(fill, extensions.spec(run), run.name)
+
     def action_help(self) -> None:
+        from lth_tui.screens.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
@@ -198,5 +223,9 @@ class LthApp(App[None]):
 
 
 def run_app(screen: str | None = None, fast: bool = False) -> None:
-    """Open the app, at `launch` or `runs`; `fast` looks four times a second."""
+    """Open the app, at `launch` or `runs`; `fast` looks four times a second.
+
+    Until all runs are read nothing is garbage: collecting took half of the time to the first picture.
+    """
+    gc.disable()
     LthApp(screen or "runs", fast=fast).run()

@@ -103,6 +103,7 @@ def main() -> None:
 def lth(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="The app looks four times a second, not once.")] = False,
 ) -> None:
     if version:
         from engine import __version__
@@ -114,7 +115,7 @@ def lth(
             raise BadInput("lth: the app needs a terminal; `lth --help` lists what works without one.")
         from lth_tui.app import run_app
 
-        run_app()
+        run_app(fast=fast)
 
 
 if __name__ == "__main__":

@@ -168,6 +168,11 @@ def _short(value: str) -> str:
     return repr(value if len(value) <= 30 else f"{value[:29]}…")
 
 
+def narrows(before: str, after: str) -> bool:
+    """Whether whatever passes `after` passed `before`: so while words are typed, not fields, nots or quotes."""
+    return after.startswith(before) and not set('!:"') & set(after)
+
+
 def haystack(one: Summary) -> str:
     """All that words are looked for in, in small letters."""
     parts = [one.get(part) for part in ("id", "state", "model", "dataset", "schedule", "name", "note", "cause")]

@@ -14,12 +14,14 @@ from operator import is_
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.record import history, rundir
+from engine.process import queue
+from engine.record import history, rundir, waiting
 from engine.record.history import Summary
 
 SHARE = 100  # a look at all runs may take a hundredth of the time,
 URGENT = 10  # and a tenth where there is something new to see
 LONGEST = 30.0  # seconds between two looks at all runs, whatever they take
+TENDING = 30.0  # seconds between two moments at which the queue is made sure to go on
 _NEEDED = {"id", "state", "model", "dataset", "schedule", "seeds", "created", "name", "best", "progress", "sentence"}
 
 
@@ -40,6 +42,7 @@ class Reader:
         self._began = self._cost = 0.0  # when the last look at all runs began, and what it took
         self._signs: object = None  # of the folder and its index, before that look
         self._stale = False  # whether a run has come into another state since
+        self._tended = -TENDING
 
     def stored(self) -> Found | None:
         """What the index holds, those that can still change as they are now: a first picture in a tenth of the time.
@@ -48,7 +51,7 @@ class Reader:
         """
         tables, _ = history.SafeStorage(self.runs / history.FILE).look()
         known = [one for one in (tables or {}).get("runs", {}).values() if isinstance(one, dict)]
-        if not known or not all(_NEEDED <= one.keys() for one in known):
+        if not known or not all(one.keys() >= _NEEDED for one in known):
             return None
         known.sort(key=lambda one: str(one["id"]), reverse=True)
         self._keep([self._now(one) for one in known], None)
@@ -61,6 +64,17 @@ class Reader:
         else:
             self._look_at_those_at_work()
         return self._found
+
+    def queue(self) -> str | None:
+        """Have a dispatcher at work where runs of ours wait; why nothing is started, None where all goes on."""
+        waits = [waiting.of(self.runs / one["id"]) for one in self._found.summaries if one["state"] == "queued"]
+        seen = waiting.Seen([one for one in waits if one is not None and one.ours], [], [])
+        if not seen.waiting:
+            return None
+        if (why := queue.paused(self.runs, seen)) is None and time.monotonic() - self._tended >= TENDING:
+            self._tended = time.monotonic()
+            queue.tend(self.runs, seen)
+        return why
 
     def _pause(self) -> float:
         """Seconds from the beginning of one look at all runs to that of the next."""
