@@ -9,6 +9,7 @@ Textual; one thread at a time may call it.
 
 import os
 import time
+from collections import Counter
 from contextlib import suppress
 from operator import is_
 from pathlib import Path
@@ -53,12 +54,24 @@ class Reader:
         known = [one for one in (tables or {}).get("runs", {}).values() if isinstance(one, dict)]
         if not known or not all(one.keys() >= _NEEDED for one in known):
             return None
-        known.sort(key=lambda one: str(one["id"]), reverse=True)
-        self._keep([self._now(one) for one in known], None)
+        self._keep([self._now(one) for one in self._newest_first(known)], None)
         return self._found
 
+    def _newest_first(self, summaries: list[Summary]) -> list[Summary]:
+        """In the order of `rundir.run_dirs`; the files are asked only where the ids do not tell."""
+        often = Counter(one["created"] for one in summaries)
+
+        def when(one: Summary) -> tuple[str, int, str]:
+            made, created = 0, one["created"]
+            if created is None or often[created] > 1:
+                with suppress(OSError):
+                    made = (self.runs / one["id"] / "spec.json").stat().st_mtime_ns
+            return created or history.iso(made / 1e9) or "", made, one["id"]
+
+        return sorted(summaries, key=when, reverse=True)
+
     def look(self, fresh: bool = False) -> Found:
-        """The runs as they are now; `fresh` spares nothing. BadInput where the folder is a file or may not be listed."""
+        """The runs as they are now; `fresh` looks at all. BadInput where the folder is a file or may not be listed."""
         if fresh or not self._looked or time.monotonic() >= self._began + self._pause():
             self._look_at_all()
         else:

@@ -22,6 +22,8 @@ from lth_tui.widgets.topbar import TopBar
 if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
+_ON_MARKED = "s stop  r resume  x remove  v compare  e export  t tag  N note  U unmark"
+
 
 class RunsScreen(ActsScreen):
     """A table of runs; on one of them, or on all that are marked: what `acts` can do."""
@@ -39,14 +41,13 @@ class RunsScreen(ActsScreen):
         self.sieve = filtering.Sieve()
         self.trouble = ""  # with the filter
         self.fitting: Sequence[Summary] = ()  # newest first
-        self._sifted: tuple[object, ...] = ()
+        self._sifted: tuple[Sequence[Summary], str, Order] | None = None  # what `fitting` and the table were made from
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs")
         yield Static(classes="notice", id="notice", markup=False)
-        yield Table(
-            columns(self.order), key=lambda one: one["id"], cells=lambda one: cells(one, datetime.now()), id="runs"
-        )
+        row = lambda one: cells(one, datetime.now())  # noqa: E731
+        yield Table(columns(self.order), key=lambda one: one["id"], cells=row, id="runs")
         yield Static(id="empty", markup=False)
         yield Static(id="marks", markup=False)
         yield Static(id="about", markup=False)
@@ -100,18 +101,14 @@ class RunsScreen(ActsScreen):
     def _sift(self, summaries: Sequence[Summary]) -> None:
         """Filter and order the runs, where runs, filter or order are others than the last time; ages are redrawn."""
         text = self.query_one("#filter", Input).value
-        asked = (summaries, text, self.order)
-        if (
-            self._sifted
-            and all(a is b or (a == b and b is not summaries) for a, b in zip(self._sifted, asked, strict=True))
-            and "age" not in text
-        ):
+        same = self._sifted is not None and self._sifted[0] is summaries
+        if same and self._sifted[1:] == (text, self.order) and "age" not in text:
             self.table.repaint()
             return
         query = filtering.parse(text)
-        narrows = self._sifted and self._sifted[0] is summaries and filtering.narrows(str(self._sifted[1]), text)
+        narrows = same and filtering.narrows(self._sifted[1], text)
         self.fitting = self.sieve.fitting(self.fitting if narrows else summaries, query, datetime.now())
-        self._sifted = asked
+        self._sifted = (summaries, text, self.order)
         self._tell(query.trouble)
         self.set_class(not self.fitting, "-empty")
         if not self.fitting:

@@ -16,7 +16,7 @@ COLUMNS = (
     Column("state", 10),
     Column("model", 5, grow=1, most=10, keep=80),
     Column("dataset", 8, grow=2, most=14, keep=90),
-    Column("schedule", 10, grow=1, most=14, keep=60),
+    Column("schedule", 10, grow=1, most=14, keep=35),
     Column("seeds", 5, right=True, keep=30),
     Column("progress", 11, grow=1, most=18, keep=70),
     Column("dense", 5, right=True, keep=40),
