@@ -41,7 +41,7 @@ KEYS = {
         "On a run",
         (
             Key("open", "enter", "open", "Open"),
-            Key("mark", "space", "mark", "Mark", "Mark or unmark; what is done is then done to all marked runs"),
+            Key("mark", "space", "mark", "Mark", "Mark; what is done is then done to all marked", shown="␣"),
             Key("mark.all", "asterisk,ctrl+a", "mark_all", "Mark all that are shown", footer=False, shown="*"),
             Key("unmark", "U", "unmark", "Unmark all", footer=False),
             Key("stop", "s", "stop", "Stop"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -101,6 +102,9 @@ class RunsScreen(ActsScreen):
     def _sift(self, summaries: Sequence[Summary]) -> None:
         """Filter and order the runs, where runs, filter or order are others than the last time; ages are redrawn."""
         text = self.query_one("#filter", Input).value
+        if self._sifted is None:
+            warm = partial(self.sieve.warm, summaries)
+            self.app.run_worker(warm, thread=True, group="sieve", exit_on_error=False)
         same = self._sifted is not None and self._sifted[0] is summaries
         if same and self._sifted[1:] == (text, self.order) and "age" not in text:
             self.table.repaint()
