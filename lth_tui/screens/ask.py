@@ -14,6 +14,8 @@ from textual.widgets import Input, Static
 from lth_tui import plain
 from lth_tui.widgets.field import NO_CONTROLS
 
+LONGEST = 10_000  # characters of an answer
+
 
 class AskScreen(ModalScreen[str | None]):
     """Dismissed with the text; with None where it was left, by Esc.
@@ -33,13 +35,18 @@ class AskScreen(ModalScreen[str | None]):
         example: str = "",
     ) -> None:
         super().__init__()
-        self.asked, self.about, self.value, self.example = plain.line(title), plain.line(about), value, example
+        self.asked, self.about, self.value, self.example = (
+            plain.line(title),
+            plain.line(about),
+            plain.line(value, LONGEST),
+            example,
+        )
         self.wrong = wrong
 
     def compose(self) -> ComposeResult:
         with Vertical(id="ask"):
             yield Static(Content.assemble((self.asked, "bold"), "\n", (self.about, "$foreground-muted")), markup=False)
-            yield Input(self.value, placeholder=self.example, compact=True, restrict=NO_CONTROLS, max_length=10_000)
+            yield Input(self.value, placeholder=self.example, compact=True, restrict=NO_CONTROLS, max_length=LONGEST)
             yield Static(id="wrong", markup=False)
             keys = (" Enter ", "bold $accent"), ("keep     ", ""), (" Esc ", "bold $accent"), ("leave it as it was", "")
             yield Static(Content.assemble(*keys), markup=False)
