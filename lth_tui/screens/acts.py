@@ -75,7 +75,9 @@ class ActsScreen(Screen[None]):
                 if confirmed:
                     self.perform(act, paths)
 
-            self.app.push_screen(ConfirmScreen(asked, about, f"{act.name.lower()} them"), answered)
+            self.app.push_screen(
+                ConfirmScreen(asked, about, f"{act.name.lower()} {'them' if len(fitting) > 1 else 'it'}"), answered
+            )
 
     def perform(self, act: batch.Act, paths: Sequence[Path]) -> None:
         """Do it, in the background."""

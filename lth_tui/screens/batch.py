@@ -88,7 +88,9 @@ def _resume(run: Path) -> tuple[str, Left]:
 
 
 def _remove(run: Path) -> tuple[str, Left]:
-    return "removed", queue.remove(run)
+    # What is over waits in no queue; the queue's lock, under which every run is read, is for the others.
+    over = rundir.read_status(run)["state"] in rundir.FINAL
+    return "removed", rundir.trash(run) if over else queue.remove(run)
 
 
 STOP = Act(
@@ -108,7 +110,7 @@ RESUME = Act(
 REMOVE = Act(
     "Remove",
     "removing",
-    lambda one: one["state"] != rundir.UNREADABLE,
+    lambda one: one["state"] not in (*rundir.ACTIVE, rundir.UNREADABLE),
     _remove,
     "They go to the trash; u undoes it.",
     "{run} is in the trash.",

@@ -23,7 +23,8 @@ from lth_tui.widgets.topbar import TopBar
 if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
-_ON_MARKED = "s stop  r resume  x remove  v compare  e export  t tag  N note  U unmark"
+_ACTS = ("stop", "resume", "remove", "compare", "export", "tag", "note", "unmark")
+_ON_MARKED = [(key.keys, key.title.split()[0].lower()) for key in KEYS["runs"].keys if key.name in _ACTS]
 
 
 class RunsScreen(ActsScreen):
@@ -164,10 +165,10 @@ class RunsScreen(ActsScreen):
             text = f"{len(self.marked):,} marked" + (f", {hidden:,} of them hidden by the filter" if hidden else "")
         if text != self.hint:
             self.hint = text
-            keys = "" if self.at_work else "   s stop  r resume  x remove  v compare  e export  t tag  N note  U unmark"
-            self.query_one("#marks", Static).update(
-                Content.assemble((text, "bold $accent"), (keys, "$foreground-muted"))
-            )
+            parts = [(f"{text} ", "bold $accent")]
+            for key, what in () if self.at_work else _ON_MARKED:
+                parts += [(f" {key}", "$accent"), (f" {what}", "$foreground-muted")]
+            self.query_one("#marks", Static).update(Content.assemble(*parts))
             self.set_class(bool(text), "-marked")
 
     # Marks

@@ -48,7 +48,7 @@ async def test_space_marks_and_goes_on_and_each_way_of_unmarking_unmarks(runs: P
         await sees(pilot, "✓ finished")
         screen = pilot.app.screen
         await pilot.press("space", "space")
-        await sees(pilot, "2 marked", "r resume", "•✓ finished")
+        await sees(pilot, "2 marked", "r resume", "U unmark", "•✓ finished")
         assert screen.table.cursor == 2
         assert screen.marked == {made[0].name, made[1].name}
         await pilot.press("k", "space")
@@ -129,6 +129,14 @@ async def test_stopping_says_what_became_of_each_kind(runs: Path, monkeypatch) -
         await sees(pilot, "✓ finished")
         await pilot.press("asterisk", "s")
         await sees(pilot, "Stop 3 runs?", "3 running", "Left alone: 1 finished")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+        await pilot.press("x")
+        await sees(pilot, "Remove 1 run?", "Left alone: 3")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+        await pilot.press("s")
+        await sees(pilot, "Stop 3 runs?")
         await pilot.press("y")
         await told(pilot, "2 asked to stop, 1 had no engine")
         assert asked == [made[0], made[1], made[3]]
@@ -327,7 +335,7 @@ async def test_hostile_words_break_nothing_of_it(runs: Path, size: tuple[int, in
     def refused(run: Path) -> None:
         raise BadInput(HOSTILE)
 
-    monkeypatch.setattr(queue, "remove", refused)
+    monkeypatch.setattr(rundir, "trash", refused)
     async with LthApp().run_test(notifications=True, size=size) as pilot:
         await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
         for key in ("t", "N", "e", "o"):
