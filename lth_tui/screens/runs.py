@@ -41,6 +41,7 @@ class RunsScreen(ActsScreen):
         self.order = Order()
         self.said = self.hint = ""
         self.sieve = filtering.Sieve()
+        self._warmed = False
         self.trouble = ""  # with the filter
         self.fitting: Sequence[Summary] = ()  # newest first
         self._sifted: tuple[Sequence[Summary], str, Order] | None = None  # what `fitting` and the table were made from
@@ -94,6 +95,10 @@ class RunsScreen(ActsScreen):
         """Show the runs as they are now."""
         if not self.is_mounted:
             return
+        if self._sifted is not None and not self._warmed:  # not before the first picture
+            self._warmed = True
+            warm = partial(self.sieve.warm, summaries)
+            self.app.run_worker(warm, thread=True, group="sieve", exit_on_error=False)
         self._sift(summaries)
         line = self.query_one("#notice", Static)
         if line.has_class("-on") or notice:
@@ -103,9 +108,6 @@ class RunsScreen(ActsScreen):
     def _sift(self, summaries: Sequence[Summary]) -> None:
         """Filter and order the runs, where runs, filter or order are others than the last time; ages are redrawn."""
         text = self.query_one("#filter", Input).value
-        if self._sifted is None:
-            warm = partial(self.sieve.warm, summaries)
-            self.app.run_worker(warm, thread=True, group="sieve", exit_on_error=False)
         same = self._sifted is not None and self._sifted[0] is summaries
         if same and self._sifted[1:] == (text, self.order) and "age" not in text:
             self.table.repaint()
