@@ -65,8 +65,8 @@ def test_most_looks_read_only_the_runs_that_can_still_change(runs: Path, rarely:
     read: list[str] = []
     summarise = history.summarise
     monkeypatch.setattr(history, "summarise", lambda run: read.append(run.name) or summarise(run))
-    for _ in range(3):
-        reader.look()
+    before = reader.look().summaries
+    assert all(reader.look().summaries is before for _ in range(2))
     assert len(rarely) == 2
     assert read == [story.run.name] * 3
 
@@ -92,12 +92,19 @@ def test_what_another_process_noted_is_seen(runs: Path, rarely: list[int]) -> No
     assert reader.look().summaries[0]["tags"] == ["kept"]
 
 
-def test_a_run_that_ends_comes_into_the_index(runs: Path, rarely: list[int]) -> None:
+def test_a_run_that_ends_comes_into_the_index_as_soon_as_a_look_at_all_is_due(
+    runs: Path, rarely: list[int], monkeypatch
+) -> None:
     story = Story(runs, "running")
     reader = live.Reader(runs)
     reader.look()
-    story.say("finished", sentence="It is one.")
     reader.look()
+    story.say("finished", sentence="It is one.")
+    monkeypatch.setattr(live, "URGENT", 1e9)
+    reader.look()
+    reader.look()
+    assert len(rarely) == 2
+    monkeypatch.setattr(live, "URGENT", 0)
     reader.look()
     assert orjson.loads((runs / history.FILE).read_bytes())["runs"][story.run.name]["sentence"] == "It is one."
 
