@@ -132,8 +132,8 @@ class LthApp(App[None]):
         self.post_message(self.Listed(*found))
 
     def on_lth_app_listed(self, message: Listed) -> None:
-        if self.summaries is None:  # a first picture, perhaps an old one; the next look begins when it is painted
-            self.call_after_refresh(self.look, True)
+        if self.summaries is None:  # a first picture, perhaps an old one; the next look leaves it time to be painted
+            self.set_timer(0.25, lambda: self.look(at_once=True))
         elif not gc.isenabled():  # see `run_app`
             gc.freeze()
             gc.enable()
