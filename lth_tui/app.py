@@ -1,5 +1,6 @@
 """The app: launch, watch, quit (the runs go on), come back. What all screens share; each screen is a file."""
 
+import gc
 import os
 import subprocess
 import time
@@ -17,23 +18,34 @@ from textual.worker import Worker, WorkerState
 
 from engine import places
 from engine.errors import BadInput
-from engine.record import history, rundir
-from lth_tui import clipboard, keymap, plain, preferences, themes
+from engine.record import extensions, history, rundir
+from lth_tui import clipboard, keymap, live, plain, preferences, themes
 from lth_tui.keys import PLACES, bindings
 from lth_tui.news import News
-from lth_tui.palette import Palette
 from lth_tui.screens import words
-from lth_tui.screens.colours import ColoursScreen
-from lth_tui.screens.help import HelpScreen
-from lth_tui.screens.inbox import InboxScreen
-from lth_tui.screens.launch import LaunchScreen
-from lth_tui.screens.machine import MachineScreen
 from lth_tui.screens.mail import Mail
-from lth_tui.screens.run import RunScreen
 from lth_tui.screens.runs import RunsScreen
 from lth_tui.widgets.topbar import TopBar
 
 _NO_COLOUR = NoColor()
+
+
+def _launch_screen() -> Screen:
+    from lth_tui.screens.launch import LaunchScreen  # what is not in the first picture is imported when it is wanted
+
+    return LaunchScreen()
+
+
+def _machine_screen() -> Screen:
+    from lth_tui.screens.machine import MachineScreen
+
+    return MachineScreen()
+
+
+def _inbox_screen() -> Screen:
+    from lth_tui.screens.inbox import InboxScreen
+
+    return InboxScreen()
 
 
 class LthApp(App[None]):
@@ -41,14 +53,15 @@ class LthApp(App[None]):
 
     TITLE = "lth"
     TICK = 1.0  # seconds between two looks at what is on the screen
+    FAST = 0.25  # the same with --fast
     ELSEWHERE = 4.0  # further seconds, for the runs while another screen is in front
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False  # Textual's own, which knows nothing of runs; ours is an action like any other
     MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {
-        "launch": LaunchScreen,
+        "launch": _launch_screen,
         "runs": RunsScreen,
-        "machine": MachineScreen,
-        "inbox": InboxScreen,
+        "machine": _machine_screen,
+        "inbox": _inbox_screen,
     }
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
@@ -68,11 +81,14 @@ class LthApp(App[None]):
             super().__init__()
             self.news = news
 
-    def __init__(self, screen: str = "runs", run: Path | None = None) -> None:
+    def __init__(self, screen: str = "runs", run: Path | None = None, fast: bool = False) -> None:
         super().__init__()
         self.no_color = bool(os.environ.get("NO_COLOR"))  # Textual takes an empty one for a yes
         self.keys, self._wrong_keys = keymap.read(places.keys_file())
+        if fast:
+            self.TICK = self.FAST
         self.runs = places.runs_root()
+        self.reader = live.Reader(self.runs)
         self.summaries: list[history.Summary] | None = None  # None until they are read
         self.notice: str | None = None
         self.mail = Mail(self)
@@ -108,22 +124,30 @@ class LthApp(App[None]):
         self.engines = [engine for engine in self.engines if engine.poll() is None]
         if not self.screen_stack:  # leaving
             return
-        due = self._next + (0 if isinstance(self.screen, RunsScreen | InboxScreen) else self.ELSEWHERE)
+        due = self._next + (
+            0 if self.current_mode in ("runs", "inbox") and not self.screen_stack[1:] else self.ELSEWHERE
+        )
         if self._reading or (time.monotonic() < due and not at_once):
             return
         self._reading = True
-        self.run_worker(self._read, thread=True, group="runs", exit_on_error=False)
+        self.run_worker(lambda: self._read(at_once), thread=True, group="runs", exit_on_error=False)
 
-    def _read(self) -> None:
+    def _read(self, fresh: bool) -> None:
         began, known = time.monotonic(), False
         try:
-            found: tuple[list[history.Summary], str | None] = history.refresh(self.runs)
+            if self.summaries is None and (first := self.reader.stored()) is not None:
+                self._reading, self._next = False, began
+                self.post_message(self.Listed(*first))
+                return
+            found: tuple[list[history.Summary], str | None] = self.reader.look(fresh)
             known = True
+            if (why := self.reader.queue()) is not None and found[1] is None:
+                found = (found[0], f"The queue is paused: {why}. {self.key('runs.queue.go')} goes on with it.")
         except BadInput as error:
             found = ([], str(error))
         except Exception as error:  # noqa: BLE001  a list that cannot be read is told, and tried again
             found = (self.summaries or [], f"the runs could not be read ({type(error).__name__}: {error})")
-        # Ten thousand runs take a while to look through: reading may take a tenth of the time, no more.
+        # Many runs at work take a while to look through: reading may take a tenth of the time, no more.
         self._next = began + max(self.TICK * 0.9, 10 * (time.monotonic() - began))
         self.post_message(self.Listed(*found))
         try:
@@ -133,6 +157,11 @@ class LthApp(App[None]):
             self._reading = False
 
     def on_lth_app_listed(self, message: Listed) -> None:
+        if self.summaries is None:  # a first picture, perhaps an old one; the next look leaves it time to be painted
+            self.set_timer(0.25, lambda: self.look(at_once=True))
+        elif not gc.isenabled():  # see `run_app`
+            gc.freeze()
+            gc.enable()
         self.summaries, self.notice = message.summaries, message.notice
         self.working = sum(one["state"] in rundir.ACTIVE for one in self.summaries)
         if not self.is_running or not self.screen_stack:  # leaving: what is on a screen may be gone already
@@ -163,13 +192,30 @@ class LthApp(App[None]):
         """Show one run, on top of the list one is at, else of the runs."""
         if self.current_mode == "launch":
             self.switch_mode("runs")
+        from lth_tui.screens.run import RunScreen
+
         self.push_screen(RunScreen(run))
 
     def action_palette(self) -> None:
+        from lth_tui.palette import Palette
+
         if not Palette.is_open(self):
             self.push_screen(Palette())
 
+    def compare(self, runs: list[Path]) -> None:
+        """Lay runs over each other, on top of the runs."""
+        from lth_tui.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(runs))
+
+    def clone(self, run: Path) -> None:
+        """Put what a run was made of into the form, to launch another like it."""
+        self.action_go("launch")
+        self.call_after_refresh(self.screen.fill, extensions.spec(run), run.name)  # type: ignore[attr-defined]
+
     def action_help(self) -> None:
+        from lth_tui.screens.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
@@ -213,6 +259,8 @@ class LthApp(App[None]):
         return [*filters, _NO_COLOUR] if self.no_color else filters
 
     def action_theme(self) -> None:
+        from lth_tui.screens.colours import ColoursScreen
+
         if not isinstance(self.screen, ColoursScreen):
             self.push_screen(ColoursScreen(self.theme))
 
@@ -244,6 +292,10 @@ class LthApp(App[None]):
         self.exit(message=Text(f"{words.count(working, 'run')} {goes}.") if working else None)
 
 
-def run_app(screen: str | None = None, run: Path | None = None) -> None:
-    """Open the app, at one of its places, or at a run."""
-    LthApp(screen or "runs", run).run()
+def run_app(screen: str | None = None, run: Path | None = None, fast: bool = False) -> None:
+    """Open the app, at one of its places, or at a run; `fast` looks four times a second.
+
+    Until all runs are read nothing is garbage: collecting took half of the time to the first picture.
+    """
+    gc.disable()
+    LthApp(screen or "runs", run, fast).run()

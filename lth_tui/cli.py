@@ -108,6 +108,7 @@ def lth(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
     screen: Annotated[str, typer.Option("--screen", metavar="PLACE", help="Open the app there.")] = "",
     run: Annotated[str, typer.Option("--run", metavar="RUN", help="Open the app at a run: its id or @last.")] = "",
+    fast: Annotated[bool, typer.Option("--fast", help="The app looks four times a second, not once.")] = False,
 ) -> None:
     if version:
         from engine import __version__
@@ -120,7 +121,7 @@ def lth(
             raise BadInput("lth: the app needs a terminal; `lth --help` lists what works without one.")
         from lth_tui.app import run_app
 
-        run_app(place, found)
+        run_app(place, found, fast)
 
 
 def at_a_terminal() -> bool:

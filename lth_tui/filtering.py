@@ -168,6 +168,11 @@ def _short(value: str) -> str:
     return repr(value if len(value) <= 30 else f"{value[:29]}…")
 
 
+def narrows(before: str, after: str) -> bool:
+    """Whether whatever passes `after` passed `before`: so while words are typed, not fields, nots or quotes."""
+    return after.startswith(before) and not set('!:"') & set(after)
+
+
 def haystack(one: Summary) -> str:
     """All that words are looked for in, in small letters."""
     parts = [one.get(part) for part in ("id", "state", "model", "dataset", "schedule", "name", "note", "cause")]
@@ -187,9 +192,17 @@ class Sieve:
             return summaries
         return [one for one in summaries if self._passes(one, query.tests, now)]
 
+    def warm(self, summaries: Sequence[Summary]) -> None:
+        """Have ready what words are looked for in: most of the time that the first word takes. Any thread may."""
+        for one in summaries:
+            self._text(one)
+
     def _passes(self, one: Summary, tests: Iterable[Test], now: datetime) -> bool:
+        text = self._text(one)
+        return all(test(one, text, now) for test in tests)
+
+    def _text(self, one: Summary) -> str:
         kept = self._haystacks.get(one["id"])
         if kept is None or kept[0] is not one:
             kept = self._haystacks[one["id"]] = (one, haystack(one))
-        text = kept[1]
-        return all(test(one, text, now) for test in tests)
+        return kept[1]

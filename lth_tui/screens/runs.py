@@ -1,91 +1,34 @@
-"""The runs, newest first, live."""
+"""The runs, live: filtered, in any order, and marked so that what is done is done to all of the marked ones."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
-from engine.errors import BadInput
-from engine.process import queue
-from engine.record import history, rundir
+from engine.record.history import Summary
 from lth_tui import filtering, plain
 from lth_tui.keys import KEYS, bindings
-from lth_tui.screens import words
-from lth_tui.screens.acting import ask_to_stop
-from lth_tui.widgets.table import Column, Row, Table
+from lth_tui.screens.acts import ActsScreen
+from lth_tui.screens.pick import PickScreen
+from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said
+from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
-COLUMNS = (
-    Column("state", 10),
-    Column("model", 5, grow=1, most=10, keep=80),
-    Column("dataset", 8, grow=2, most=14, keep=90),
-    Column("schedule", 10, grow=1, most=14, keep=60),
-    Column("seeds", 5, right=True, keep=30),
-    Column("progress", 11, grow=1, most=18, keep=70),
-    Column("dense", 5, right=True, keep=40),
-    Column("ticket @ %", 11, right=True, keep=85),
-    Column("age", 4, right=True, keep=50),
-    Column("run", 36, grow=2, most=48, keep=10),
-    Column("", 24, grow=20, keep=5),
-)
+_ACTS = ("stop", "resume", "remove", "compare", "export", "tag", "note", "unmark")
+_ON_MARKED = [(key.keys, key.title.split()[0].lower()) for key in KEYS["runs"].keys if key.name in _ACTS]
 
 
-def cells(one: history.Summary, now: datetime) -> Row:
-    """A run as the cells of its row."""
-    sign = words.state(one["state"])
-    best = one["best"] if isinstance(one["best"], dict) else {}
-    return (
-        [sign],
-        plain.line(one["model"] or "?", 40),
-        plain.line(one["dataset"] or "?", 40),
-        plain.line(one["schedule"] or "?", 40),
-        str(one["seeds"] or "?"),
-        _progress(one),
-        words.percent(best.get("dense")),
-        words.best(best),
-        [(words.age(one["created"], now), "dim")],
-        [(plain.line(one["name"] or one["id"], 80), "dim")],
-        [(plain.line(_said(one)), "bad" if one["state"] == "failed" else "dim")],
-    )
-
-
-def _progress(one: history.Summary) -> list[tuple[str, str]] | str:
-    progress = one["progress"] if isinstance(one["progress"], dict) else {}
-    fraction = words.share(progress.get("fraction"))
-    if fraction is None or one["state"] == "finished":
-        return "" if fraction is None else [("━━━━━━ done", "dim")]
-    tone = "live" if one["state"] in rundir.ACTIVE else "dim"
-    return [*words.bar(fraction, 6, tone), (f" {100 * fraction:3.0f}%", "" if tone == "live" else "dim")]
-
-
-def _said(one: history.Summary) -> str:
-    """The run's own words: its verdict, why it failed, or the time left."""
-    if one["state"] == "failed":
-        return f"failed: {one['cause'] or 'nobody knows why'}"
-    if one["state"] == rundir.UNREADABLE:
-        return str(one["cause"])
-    if one["state"] == "orphaned":
-        return f"{one['cause']}; `lth resume {one['id'][-4:]}` goes on"
-    if one["sentence"]:
-        return str(one["sentence"])
-    progress = one["progress"] if isinstance(one["progress"], dict) else {}
-    left = words.duration(progress.get("seconds_left"))
-    where = f"on {one['unverified']}, unverified" if one.get("unverified") else ""
-    left = f"about {left} left" if left and one["state"] in rundir.ACTIVE else ""
-    return " · ".join(filter(None, (left, where)))
-
-
-class RunsScreen(Screen[None]):
-    """A table of runs; on one of them: open, stop, remove, and undo the removal."""
+class RunsScreen(ActsScreen):
+    """A table of runs; on one of them, or on all that are marked: what `acts` can do."""
 
     HELP_TITLE = KEYS["runs"].title
     CSS_PATH = "runs.tcss"
@@ -95,16 +38,21 @@ class RunsScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.removed: list[tuple[Path, Path]] = []  # where it is now, where it was
-        self.shown_words = ""
+        self.order = Order()
+        self.said = self.hint = ""
         self.sieve = filtering.Sieve()
+        self._warmed = False
         self.trouble = ""  # with the filter
+        self.fitting: Sequence[Summary] = ()  # newest first
+        self._sifted: tuple[Sequence[Summary], str, Order] | None = None  # what `fitting` and the table were made from
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs")
         yield Static(classes="notice", id="notice", markup=False)
-        yield Table(COLUMNS, key=lambda one: one["id"], cells=lambda one: cells(one, datetime.now()), id="runs")
+        row = lambda one: cells(one, datetime.now())  # noqa: E731
+        yield Table(columns(self.order), key=lambda one: one["id"], cells=row, id="runs")
         yield Static(id="empty", markup=False)
+        yield Static(id="marks", markup=False)
         yield Static(id="about", markup=False)
         yield Static(classes="notice", id="trouble", markup=False)
         yield Input(
@@ -121,22 +69,63 @@ class RunsScreen(Screen[None]):
     def table(self) -> Table:
         return self.query_one("#runs", Table)
 
-    def take(self, summaries: list[history.Summary], notice: str | None) -> None:
+    @property
+    def current(self) -> Summary | None:
+        return self.table.item
+
+    @property
+    def chosen(self) -> Sequence[Summary]:
+        """The runs that are marked, in their order; else the one under the cursor."""
+        if self.marked:
+            return arranged([one for one in self.app.summaries or [] if one["id"] in self.marked], self.order)
+        return [] if self.current is None else [self.current]
+
+    @property
+    def shown(self) -> Sequence[Summary]:
+        return self.table.items
+
+    @on(Table.Chosen, "#runs")
+    def action_open(self) -> None:
+        if self.current is not None:
+            self.app.open_run(self.app.runs / self.current["id"])
+
+    # What is shown
+
+    def take(self, summaries: list[Summary], notice: str | None) -> None:
         """Show the runs as they are now."""
         if not self.is_mounted:
             return
-        query = filtering.parse(self.query_one("#filter", Input).value)
-        fitting = list(self.sieve.fitting(summaries, query, datetime.now()))
-        self._tell(query.trouble)
-        self.set_class(not fitting, "-empty")
-        if not fitting:
-            self.query_one("#empty", Static).update(self._nothing(bool(summaries)))
-        self.table.show(fitting)
+        if self._sifted is not None and not self._warmed:  # not before the first picture
+            self._warmed = True
+            warm = partial(self.sieve.warm, summaries)
+            self.app.run_worker(warm, thread=True, group="sieve", exit_on_error=False)
+        self._sift(summaries)
         line = self.query_one("#notice", Static)
         if line.has_class("-on") or notice:
             line.update(plain.line(notice or ""))
         line.set_class(bool(notice), "-on")
+
+    def _sift(self, summaries: Sequence[Summary]) -> None:
+        """Filter and order the runs, where runs, filter or order are others than the last time; ages are redrawn."""
+        text = self.query_one("#filter", Input).value
+        same = self._sifted is not None and self._sifted[0] is summaries
+        if same and self._sifted[1:] == (text, self.order) and "age" not in text:
+            self.table.repaint()
+            return
+        query = filtering.parse(text)
+        narrows = same and filtering.narrows(self._sifted[1], text)
+        self.fitting = self.sieve.fitting(self.fitting if narrows else summaries, query, datetime.now())
+        self._sifted = (summaries, text, self.order)
+        self._tell(query.trouble)
+        self.set_class(not self.fitting, "-empty")
+        if not self.fitting:
+            self.query_one("#empty", Static).update(self._nothing(bool(summaries)))
+        if self.marked:
+            self.marked &= {one["id"] for one in summaries}
+        self.table.marked = self.marked
+        self.table.show(arranged(self.fitting, self.order))
         self._about()
+        self.tell()
 
     def _nothing(self, filtered: bool) -> Content:
         if filtered:
@@ -161,61 +150,74 @@ class RunsScreen(Screen[None]):
     def _about(self) -> None:
         """Two lines about the run under the cursor, redrawn only when they say something else."""
         one = self.table.item
-        text = "" if one is None else f"{plain.line(one['id'], 140)}\n{plain.line(_said(one))}"
-        if text != self.shown_words:
-            self.shown_words = text
+        text = "" if one is None else f"{plain.line(one['id'], 140)}\n{plain.line(said(one))}"
+        if text != self.said:
+            self.said = text
             first, _, second = text.partition("\n")
             failed = one is not None and one["state"] == "failed"
             self.query_one("#about", Static).update(
                 Content.assemble((first, "$foreground-muted"), "\n", (second, "$error" if failed else "")), layout=False
             )
 
-    # What can be done
+    def tell(self) -> None:
+        """How many are marked and what can be done to them, or what is being done."""
+        hidden = len(self.marked) - sum(one["id"] in self.marked for one in self.fitting) if self.marked else 0
+        text = self.at_work
+        if not text and self.marked:
+            text = f"{len(self.marked):,} marked" + (f", {hidden:,} of them hidden by the filter" if hidden else "")
+        if text != self.hint:
+            self.hint = text
+            parts = [(f"{text} ", "bold $accent")]
+            for key, what in () if self.at_work else _ON_MARKED:
+                parts += [(f" {key}", "$accent"), (f" {what}", "$foreground-muted")]
+            self.query_one("#marks", Static).update(Content.assemble(*parts))
+            self.set_class(bool(text), "-marked")
 
-    @property
-    def chosen(self) -> Path | None:
-        key = self.table.key
-        return None if key is None else self.app.runs / key
+    # Marks
 
-    @on(Table.Chosen, "#runs")
-    def action_open(self) -> None:
-        if self.chosen is not None:
-            self.app.open_run(self.chosen)
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or unmark it, and go on to the next."""
+        if (key := self.table.key) is not None:
+            self.marked ^= {key}
+            self._marks_changed()
+            self.table.action_move(1)
 
-    def action_stop(self) -> None:
-        if self.chosen is not None:
-            ask_to_stop(self.app, self.chosen, self.table.item["state"])
+    def action_mark_all(self) -> None:
+        self.marked |= {one["id"] for one in self.fitting}
+        self._marks_changed()
 
-    def action_remove(self) -> None:
-        if (run := self.chosen) is not None:
-            self.app.run_worker(lambda: self._remove(run), thread=True, group="remove", exit_on_error=False)
+    def action_unmark(self) -> None:
+        self.marked.clear()
+        self._marks_changed()
 
-    def _remove(self, run: Path) -> None:
-        try:
-            self.removed.append((queue.remove(run), run))
-        except BadInput as error:
-            self.app.call_from_thread(self.app.say, str(error), "warning")
-            return
-        history.fold(run.parent, run)
-        self.app.call_from_thread(self.app.say, f"{run.name} is in the trash; u brings it back.")
-        self.app.call_from_thread(self.app.look, True)
+    def _marks_changed(self) -> None:
+        self.table.marked = self.marked
+        self.table.repaint()
+        self.tell()
 
-    def action_undo(self) -> None:
-        if not self.removed:
-            self.app.say("Nothing was removed here.")
-            return
-        kept, run = self.removed.pop()
-        self.app.run_worker(lambda: self._bring_back(kept, run), thread=True, group="remove", exit_on_error=False)
+    # The order
 
-    def _bring_back(self, kept: Path, run: Path) -> None:
-        try:
-            rundir.restore(run.parent, kept.name)
-        except BadInput as error:
-            self.app.call_from_thread(self.app.say, str(error), "error")
-            return
-        history.fold(run.parent, run)
-        self.app.call_from_thread(self.app.say, f"{run.name} is back.")
-        self.app.call_from_thread(self.app.look, True)
+    def sort(self, order: Order) -> None:
+        self.order = order
+        self.table.set_columns(columns(order))
+        if self.app.summaries is not None:
+            self._sift(self.app.summaries)
+
+    def action_sort_by(self, by: int) -> None:
+        names = [name for name in SORTS if any(name in str(column.title) for column in self.table.shown_columns)]
+        at = names.index(self.order.column) if self.order.column in names else 0
+        self.sort(Order(names[(at + by) % len(names)]))
+
+    def action_reverse(self) -> None:
+        self.sort(self.order._replace(reverse=not self.order.reverse))
+
+    def action_sort(self) -> None:
+        def picked(column: str | None) -> None:
+            if column is not None:
+                self.sort(Order(column))
+
+        choices = [(name, about) for name, (_, _, about) in SORTS.items()]
+        self.app.push_screen(PickScreen("Sort by", choices, self.order.column), picked)
 
     # The filter
 
@@ -226,7 +228,7 @@ class RunsScreen(Screen[None]):
     @on(Input.Changed, "#filter")
     def _narrowed(self) -> None:
         if self.app.summaries is not None:
-            self.take(self.app.summaries, self.app.notice)
+            self._sift(self.app.summaries)
 
     @on(Input.Submitted, "#filter")
     def _settled(self) -> None:
@@ -241,10 +243,9 @@ class RunsScreen(Screen[None]):
             line.update(plain.line(trouble))
             line.set_class(bool(trouble), "-on")
 
-    def action_copy(self) -> None:
-        if self.table.key is not None:
-            self.app.copy(self.table.key)
-
     def action_unfilter(self) -> None:
+        """Show all runs again; where they are, take the marks away."""
+        if not self.has_class("-filtering") and self.marked:
+            self.action_unmark()
         self.query_one("#filter", Input).value = ""
         self._settled()

@@ -82,7 +82,12 @@ class Table(ScrollView, can_focus=True):
     """Rows of cells under a header, with a cursor."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--cursor", *(f"table--{tone}" for tone in TONES)}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header",
+        "table--cursor",
+        "table--marked",
+        *(f"table--{tone}" for tone in TONES),
+    }
     BINDINGS: ClassVar[list[BindingType]] = bindings("table")
 
     class Moved(Message):
@@ -113,6 +118,7 @@ class Table(ScrollView, can_focus=True):
         self.header = int(header)
         self.items: Sequence[Any] = ()
         self.cursor = 0
+        self.marked: set[str] = set()  # keys; `repaint` after a change
         self._key, self._cells = key, cells
         self._painted: dict[int, Any] = {}  # line -> what was drawn there
         self._fitted: tuple[tuple[Any, ...], list[tuple[int, Column]]] | None = None
@@ -228,7 +234,10 @@ class Table(ScrollView, can_focus=True):
         row = self._row_of(line)
         if row < 0 or row >= len(self.items):
             return row if row < 0 else None
-        return self._cells(self.items[row]), row == self.cursor
+        return self._cells(self.items[row]), row == self.cursor, bool(self.marked) and self._is_marked(row)
+
+    def _is_marked(self, row: int) -> bool:
+        return self._key(self.items[row]) in self.marked
 
     def _layout(self) -> list[tuple[int, Column]]:
         want = (self.columns, self.scrollable_content_region.width)
@@ -247,9 +256,10 @@ class Table(ScrollView, can_focus=True):
             for _, column in self._layout():
                 pieces += [*clipped(column.title, column.width, column.right), (" ", "")]
         else:
-            cells, current = content
-            base = self.get_component_rich_style("table--cursor") if current else Style.null()
-            pieces = [("▌" if current else " ", "accent")]
+            cells, current, marked = content
+            base = self.get_component_rich_style("table--marked") if marked else Style.null()
+            base = self.get_component_rich_style("table--cursor") if current else base
+            pieces = [(("◆" if current else "•") if marked else "▌" if current else " ", "accent")]
             for index, column in self._layout():
                 cell = cells[index] if index < len(cells) else ""
                 pieces += [*clipped(cell, column.width, column.right), (" ", "")]

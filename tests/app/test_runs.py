@@ -1,6 +1,7 @@
 """The runs screen: live, and what can be done to a run there."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 from textual.widgets import Input
@@ -258,3 +259,66 @@ async def test_y_copies_the_id_of_a_run_in_both_screens(runs: Path) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
         await pilot.press("y")
         await until(pilot, lambda: pilot.app.clipboard == story.run.name)
+
+
+async def test_the_index_is_shown_before_all_runs_are_read_and_put_right_after(runs: Path, monkeypatch) -> None:
+    stories = [Story(runs, "finished") for _ in range(3)]
+    history.refresh(runs)
+    rundir.trash(stories[0].run)  # nobody told the index
+    refresh, go_on = history.refresh, threading.Event()
+    monkeypatch.setattr(history, "refresh", lambda runs: go_on.wait(60) and refresh(runs))
+    async with LthApp().run_test(notifications=True) as pilot:
+        try:
+            await until(pilot, lambda: len(pilot.app.screen.table.items) == 3)
+            await pilot.press("j")
+        finally:
+            go_on.set()
+        await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
+        assert pilot.app.screen.table.key == stories[1].run.name
+
+
+async def test_while_nothing_changes_the_runs_are_neither_filtered_nor_sorted_again(runs: Path, monkeypatch) -> None:
+    Story(runs, "finished")
+    sifted: list[str] = []
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished")
+        await pilot.press("O", "slash", *"cnn", "enter")
+        await pilot.pause(0.5)
+        screen, looks = pilot.app.screen, []
+        fitting, take = screen.sieve.fitting, screen.take
+        monkeypatch.setattr(screen.sieve, "fitting", lambda *a: sifted.append("") or fitting(*a))
+        monkeypatch.setattr(screen, "take", lambda *a: looks.append("") or take(*a))
+        await until(pilot, lambda: len(looks) >= 5)
+        assert sifted == []
+        Story(runs, "running")
+        await sees(pilot, "● running")
+        assert sifted
+
+
+async def test_words_that_are_typed_on_look_only_through_what_fitted_so_far(runs: Path, monkeypatch) -> None:
+    for state in ("finished", "failed", "stopped"):
+        Story(runs, state)
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished")
+        through: list[int] = []
+        sieve = pilot.app.screen.sieve
+        fitting = sieve.fitting
+        monkeypatch.setattr(pilot.app, "look", lambda at_once=False: None)
+        await pilot.pause(0.3)
+        monkeypatch.setattr(sieve, "fitting", lambda found, *more: through.append(len(found)) or fitting(found, *more))
+        await pilot.press("slash", *"sto", "backspace", *"o !")
+        assert through == [3, 2, 1, 3, 1, 1, 3]
+
+
+def test_fast_looks_four_times_a_second() -> None:
+    assert LthApp(fast=True).TICK == 0.25
+
+
+async def test_a_key_that_a_run_is_needed_for_does_nothing_where_there_is_none(runs: Path) -> None:
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "No runs yet")
+        for key in ("enter", "space", "asterisk", "U", "s", "r", "x", "u", "v", "c", "e", "t", "N", "y", "O", "P"):
+            await pilot.press(key)
+            assert isinstance(pilot.app.screen, RunsScreen)
+        await pilot.press("o", "j", "enter", "greater_than_sign", "less_than_sign")
+        await sees(pilot, "No runs yet")
