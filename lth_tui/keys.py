@@ -70,7 +70,7 @@ KEYS = {
             Key("extend", "e", "extend", "Extend", "More seeds or more rounds"),
             Key("transfer", "t", "transfer", "Transfer", "Move this round's ticket to another dataset"),
             Key("stability", "b", "stability", "Stability", "Ask whether this round's tickets end in one valley"),
-            Key("metric", "m", "metric", "Metric", "Accuracy, macro-F1, cross-entropy in table and curves"),
+            Key("metric", "m", "metric", "Metric", "Accuracy, macro-F1, cross-entropy", footer=False),
             Key("copy", "y", "copy", "Copy id", "Copy the run's id, through tmux and SSH too", footer=False),
             Key("copy.line", "Y", "copy_line", "Copy line", "Copy the `lth` line that makes this run", footer=False),
         ),

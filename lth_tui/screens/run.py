@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
 PANES = ("rounds", "chart", "learning", "layers", "settings", "events", "log")
-TAILS = ("events", "log")  # panes that are read on as their files grow
+TAILS = {"events": "events.jsonl", "log": "engine.log"}  # panes that are read on as their files grow
 WIDE, TALL = 110, 34  # from here on the rounds stand beside the pane, or above it
 _UNTITLED = replace(chart.SPARSITY, titles=())
 _KEYS = {key.name: key for key in KEYS["run"].keys}
@@ -110,13 +110,13 @@ class RunScreen(Screen[None]):
     def _tick(self) -> None:
         if not self._looking and (self.is_current or self.look is None):
             self._looking = True
-            self.app.run_worker(self._read, thread=True, group="follow", exit_on_error=False)
+            pane = self.pane
+            self.app.run_worker(lambda: self._read(pane), thread=True, group="follow", exit_on_error=False)
 
-    def _read(self) -> None:
+    def _read(self, pane: str) -> None:
         try:
             if (look := self.follower.look()) is not None:
                 self.post_message(self.Seen(look))
-            pane = self.pane
             if pane in TAILS:
                 lines, still_open = self.tails[pane].read()
                 if lines or still_open is not None:
@@ -218,15 +218,14 @@ class RunScreen(Screen[None]):
         if pane not in ("layers", "settings", *TAILS):
             return
         page = self._page(pane)
-        said = ["the end of it, followed" if page.following else "f follows its end"] if pane in TAILS else []
+        ends = "the end of it, followed" if page.following else "f follows its end"
+        said = [f"{TAILS[pane]}: {ends if page.lines else 'nothing in it yet'}"] if pane in TAILS else []
         if page.term:
             hits = page.hits()
             place = f"{hits.index(page.hit) + 1} of {len(hits)}" if page.hit in hits else "nowhere"
             said.append(f"“{page.term}”: {place}, n and N go on")
         else:
             said.append("/ searches")
-        if pane in TAILS and not page.lines:
-            said = ["nothing in it yet"]
         if (text := " · ".join(said)) != str(foot.content):
             foot.update(text)
 

@@ -87,7 +87,7 @@ def _value(result: dict[str, list] | None, number: int, arm: str, look: Look, di
     """`90.51 ±0.12` over the seeds known so far, a cross-entropy in nats; how far it is; or that it will come."""
     known = _known((result or {}).get(METRICS[metric], []))
     if known:
-        tone = "strong" if arm in ("ticket", "dense") else ""
+        tone = "live" if (number, arm) in look.live else "strong" if arm in ("ticket", "dense") else ""
         factor, digits = _scale(metric)
         return [(f"{factor * sum(known) / len(known):.{digits}f}", tone), (_spread(known, metric), "dim")]
     if (number, arm) in look.live:
