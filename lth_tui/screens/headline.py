@@ -12,7 +12,7 @@ def lines(look: Look, width: int, tall: bool = True, note: str = "") -> list[Lin
     view = look.view
     state = view["state"]
     text, tone = words.state(state)
-    made = wrapped([(f"{text}  ", tone), (_what(view, note), "dim")], width)
+    made = wrapped([(f"{text}  ", tone), (_what(view, note), "dim")], width)[: None if width >= 60 else 1]
     made += [line for sentence in _words(look) for line in wrapped([sentence], width)]
     if state in rundir.ACTIVE or (state != "finished" and view["progress"]["trained"]):
         made.append(_progress(view, width))

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from lth_tui.keys import bindings
+from lth_tui.keys import KEYS, bindings
 from lth_tui.widgets.table import TONES
 
 Line = Sequence[tuple[str, str]]  # pieces: a text and its tone
@@ -24,6 +24,7 @@ Line = Sequence[tuple[str, str]]  # pieces: a text and its tone
 class Page(ScrollView, can_focus=True):
     """Follows its end until one scrolls up, and again from the end."""
 
+    HELP_TITLE = KEYS["page"].title
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"page--hit", *(f"page--{tone}" for tone in TONES)}
     BINDINGS: ClassVar[list[BindingType]] = bindings("page")
@@ -87,8 +88,9 @@ class Page(ScrollView, can_focus=True):
 
     def watch_scroll_y(self, old: float, new: float) -> None:
         super().watch_scroll_y(old, new)
-        if old > new and self.following and new < self.max_scroll_y:
-            self.following = False
+        end = new >= self.max_scroll_y
+        if self.following != end and (not end or (new > old and self.hit is None)):
+            self.following = end
             self.post_message(self.Searched())
 
     # Keys

@@ -46,11 +46,9 @@ def _value(point: Point, loss: bool) -> float | None:
 
 def title(look: Look, number: int | None, metric: str) -> str:
     """Which networks these are, and what is drawn of them."""
-    what = "validation cross-entropy" if metric == "cross-entropy" else "validation accuracy %"
+    what = ("validation cross-entropy" if metric == "cross-entropy" else "validation accuracy %") + " by epoch"
     seeds = {seed for seed, _ in look.learned.get(-1 if number is None else number, {})}
-    which = "dense" if number == 0 else f"round {number}"
-    if (seed := _training(look, number)) is not None:
-        which += f", seed {seed} in training"
-    elif len(seeds) > 1:
-        which += f", mean of {words.count(len(seeds), 'seed')}"
-    return what if number is None else f"{which}: {what} by epoch"
+    if number is None:
+        return what
+    of = f"seed {seed}" if (seed := _training(look, number)) is not None else words.count(len(seeds), "seed")
+    return f"{what} · {'dense' if number == 0 else f'round {number}'}{(seeds and f', {of}') or ''}"
