@@ -150,7 +150,7 @@ class Pane(Container):
         """Ask what to search."""
         if self.opened in READ:
             field = self.query_one("#search", Input)
-            field.display = True
+            field.value, field.display = "", True
             field.focus()
 
     def leave_search(self) -> bool:

@@ -221,7 +221,7 @@ async def test_every_pane_opens_by_its_key_and_tab_goes_round(runs: Path, size: 
             seen.append(screen.pane)
         assert seen == list(PANES)
         await pilot.press("shift+tab", "shift+tab")
-        assert screen.pane == "events"
+        assert screen.pane == "settings"
         assert screen.query_one("#rounds").display == (size[1] >= 34 or size[0] >= 160), (
             "beside it, where there is room"
         )
