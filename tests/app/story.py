@@ -68,7 +68,7 @@ def _line(parts: list[tuple[float, str]]) -> str:
     return line
 
 
-async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 15) -> None:
+async def until(pilot: Pilot, condition: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until the condition holds; fails with what is on the screen instead."""
     end = time.monotonic() + seconds
     while not condition():
@@ -81,7 +81,7 @@ def drawn(pilot: Pilot) -> str:
     return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
 
 
-async def sees(pilot: Pilot, *words: str, seconds: float = 15) -> None:
+async def sees(pilot: Pilot, *words: str, seconds: float = 60) -> None:
     """Wait until all these words are on the screen, at once."""
 
     def there() -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from lth_tui import plain
 from lth_tui.screens import words
 from lth_tui.screens.follow import Look
-from lth_tui.widgets.page import Line
+from lth_tui.widgets.page import Line, wrapped
 
 
 def lines(look: Look, number: int | None, width: int) -> list[Line]:
@@ -22,7 +22,7 @@ def lines(look: Look, number: int | None, width: int) -> list[Line]:
         head += f", {words.sparsity(one['total_sparsity'])} of all; {left:,} of {total:,} left"
     names = {name: plain.line(name, 60) for name in layers}
     widest = min(max(map(len, names.values())), max(width - 30, 8))
-    made: list[Line] = [[(head, "")], []]
+    made: list[Line] = [*wrapped([(head, "")], width), []]
     for name, kept in layers.items():
         made.append(_line(names[name], sizes.get(name), kept, widest, width))
     if one["kinds"]:
