@@ -42,12 +42,17 @@ def _means(copies: list[Any]) -> list[float | None]:
     return [chart.mean(both) if isinstance(both, list) and both else None for both in copies]
 
 
-def line(networks: list[dict[str, Any]], width: int, height: int = 16) -> list[Text]:
-    """The mean validation error over seeds along the line as a chart, in lines; none where no line is known."""
-    curves = []
+def curves(networks: list[dict[str, Any]]) -> list[chart.Curve]:
+    """The mean validation error over seeds along the line, a curve a network."""
+    found = []
     for one in networks:
         of_seeds = [errors for errors in one["errors"] if isinstance(errors, list)]
         at = [[share(error) for error in errors] for errors in zip(*of_seeds, strict=False)]
         pairs = zip(map(number, one["alphas"]), map(chart.mean, at), strict=False)
-        curves.append(chart.Curve(_name(one), tuple((x, y) for x, y in pairs if x is not None and y is not None)))
-    return [Text.assemble(*pieces) for pieces in chart.draw(curves, None, width, height, axis=chart.LINE)]
+        found.append(chart.Curve(_name(one), tuple((x, y) for x, y in pairs if x is not None and y is not None)))
+    return found
+
+
+def line(networks: list[dict[str, Any]], width: int, height: int = 16) -> list[Text]:
+    """These curves as a chart, in lines; none where no line is known."""
+    return [Text.assemble(*pieces) for pieces in chart.draw(curves(networks), None, width, height, axis=chart.LINE)]

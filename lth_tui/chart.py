@@ -6,7 +6,7 @@ Sparsity runs on a log-density axis, since each round removes a share of what is
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite, log2
+from math import log2
 
 COLOURS = ("green", "yellow", "magenta", "cyan", "blue", "red", "bright_green", "bright_yellow", "bright_magenta")
 MARKERS = "●○×◆□△+◇▲"
@@ -22,15 +22,19 @@ class Curve:
 
     name: str
     points: tuple[tuple[float, float], ...]
+    style: tuple[str, str] | None = None  # marker and colour, where they are not those of its place in the list
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What lies along x: where a value stands, how it is written, and titles of the chart from long to short."""
+    """What lies along x: where a value stands, how it is written, titles of the chart from long to short; and how what
+    lies along y is written, in five characters.
+    """
 
     place: Callable[[float], float]
     tick: Callable[[float], str]
     titles: tuple[str, ...]
+    level: Callable[[float], str] = lambda share: f"{100 * share:5.1f}"
 
 
 def style_of(index: int) -> tuple[str, str]:
@@ -67,12 +71,16 @@ def draw(
 
     Along x lies sparsity, unless another `axis` is given.
     `width` and `height` in characters, the legend and axes included; nothing is drawn where there is no room.
-    Numbers that are not finite are passed over. The linear reference is a level too, where it lies among the others:
-    a distant one would press all curves into a line.
+    Numbers that are not finite, or nearly so, are passed over. The linear reference is a level too, where it lies
+    among the others: a distant one would press all curves into a line.
     """
     axis = axis or SPARSITY
-    found = [Curve(curve.name, tuple(point for point in curve.points if all(map(isfinite, point)))) for curve in found]
-    dense = dense if dense is not None and isfinite(dense) else None
+    styles = [curve.style or style_of(index) for index, curve in enumerate(found)]
+    found = [
+        Curve(curve.name, tuple(point for point in curve.points if all(map(_known, point))), style)
+        for curve, style in zip(found, styles, strict=True)
+    ]
+    dense = dense if dense is not None and _known(dense) else None
     points = [point for curve in found for point in curve.points]
     left, below = 7, 3
     columns, rows = width - left, height - below
@@ -100,7 +108,7 @@ def draw(
         if accuracy is not None:
             marks |= {(round(row(accuracy)), x): sign for x in range(start, columns, 2)}
     for index in reversed(range(len(found))):  # the first arm is drawn last, on top
-        marker, colour = style_of(index)
+        marker, colour = styles[index]
         places = [(column(x), row(y)) for x, y in found[index].points]
         for (x0, y0), (x1, y1) in pairwise(places):
             _line(dots, paint, colour, x0, y0, x1, y1)
@@ -108,7 +116,7 @@ def draw(
             marks[round(y), round(x)] = (marker, colour)
     lines = []
     for y in range(rows):
-        label = f"{100 * (high - (high - low) * y / (rows - 1)):5.1f} ┤" if y % 3 == 0 or y == rows - 1 else "      │"
+        label = f"{axis.level(high - (high - low) * y / (rows - 1)):>5} ┤" if y % 3 == 0 or y == rows - 1 else "      │"
         pieces = [(label, DENSE_COLOUR)]
         for x in range(columns):
             if (y, x) in marks:
@@ -123,6 +131,10 @@ def draw(
     lines.append([(_ticks(ticks, axis.tick, column, columns, left), DENSE_COLOUR)])
     lines.append(_legend(found, dense is not None, linear is not None, axis.titles, left, width))
     return lines
+
+
+def _known(value: float) -> bool:
+    return abs(value) < 1e100  # sums and differences of such stay finite
 
 
 def _depth(sparsity: float) -> float:
@@ -176,7 +188,7 @@ def _legend(
     found: list[Curve], dense: bool, linear: bool, titles: tuple[str, ...], left: int, width: int
 ) -> list[tuple[str, str]]:
     """The arms and the levels that are drawn and a title, as far as they fit."""
-    styles = [(style_of(index), curve) for index, curve in enumerate(found)]
+    styles = [(curve.style or style_of(index), curve) for index, curve in enumerate(found)]
     entries = [(f"{marker} {curve.name}  ", colour) for (marker, colour), curve in styles if curve.points]
     levels = ((dense, DENSE, "dense"), (linear, LINEAR, "linear"))
     entries += [(f"{sign} {name}  ", colour) for drawn, (sign, colour), name in levels if drawn]

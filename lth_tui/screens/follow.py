@@ -1,15 +1,31 @@
-"""A run followed from its files: what is new since the last look, and the rows of its rounds table."""
+"""A run followed from its files: what is new since the last look, in copies that a screen may keep."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import stdev
-from typing import Any
+from typing import Any, NamedTuple
 
-from engine import schedules
-from engine.record import events, extensions, rundir, summary
-from lth_tui import chart, plain
-from lth_tui.screens import words
-from lth_tui.widgets.table import Cell, Column, Row
+import orjson
+
+from engine.errors import BadInput
+from engine.record import events, extensions, rundir, summary, tickets, waiting
+from lth_tui import plain
+
+WAITS = 3.0  # seconds between two looks at the queue of the machine
+_HEAD = 8  # bytes of a file of weights that say how long its header is
+_LONGEST = 1 << 22
+
+
+class Point(NamedTuple):
+    """What an epoch came to."""
+
+    epoch: int
+    accuracy: float | None  # validation, as a fraction
+    loss: float | None  # validation, in nats
+
+
+Learned = Mapping[tuple[int, str], tuple[Point, ...]]  # (seed, arm) -> its learning curve
 
 
 @dataclass(frozen=True)
@@ -20,6 +36,15 @@ class Look:
     status: dict[str, Any]
     networks: int  # trained so far, so that a chart knows when it is out of date
     live: dict[tuple[int, str], str]  # (round, arm) -> how far the network that trains now has come
+    learned: Mapping[int, Learned] = field(default_factory=dict)  # by round
+    sizes: Mapping[str, int] = field(default_factory=dict)  # layer -> parameters; empty until the weights are stored
+    waits: str = ""  # what a run in the queue waits for
+
+    @property
+    def now(self) -> int | None:
+        """The round that is trained now."""
+        number = self.status.get("round")
+        return number if self.view["state"] in rundir.ACTIVE and type(number) is int else None
 
 
 class Follower:
@@ -30,13 +55,17 @@ class Follower:
         self._offset = self._bad = 0
         self._snapshot: summary.Snapshot | None = None
         self._seen: Any = None
+        self._learned: dict[int, Learned] = {}
+        self._sizes: dict[str, int] = {}
+        self._waits, self._next = "", 0.0
 
     def look(self) -> Look | None:
         """What the run is now; None where nothing changed. Never raises on what stands in the files."""
         status = rundir.read_status(self.run)
         state = rundir.state(self.run, status)
         trouble = self._read_on()
-        seen = (status, state, self._offset, trouble)
+        self._wait(state)
+        seen = (status, state, self._offset, trouble, self._waits)
         if seen == self._seen:
             return None
         self._seen = seen
@@ -46,7 +75,9 @@ class Follower:
         if trouble:
             view["warnings"] = [trouble, *view["warnings"]]
         live = _live(snapshot) if state in rundir.ACTIVE else {}
-        return Look(view, status, len(snapshot.trained), live)
+        if not self._sizes and snapshot.rounds:
+            self._sizes = next((found for seed in view["seeds"] if (found := sizes(self.run, seed))), {})
+        return Look(view, status, len(snapshot.trained), live, dict(self._learned), self._sizes, self._waits)
 
     def _read_on(self) -> str:
         try:
@@ -54,10 +85,26 @@ class Follower:
         except OSError as error:
             return f"events.jsonl cannot be read ({error.strerror or error})"
         if tail.offset < self._offset:  # another file, read from its start
-            self._snapshot, self._bad = None, 0
+            self._snapshot, self._bad, self._learned, self._sizes = None, 0, {}, {}
         self._snapshot = summary.fold(self._snapshot, tail.events)
         self._offset, self._bad = tail.offset, self._bad + tail.bad
+        told = {event.get("round") for event in tail.events if event["event"] == "epoch"}
+        for number in {number for _, number, _ in self._snapshot.epochs if number in told} if told else ():
+            self._learned[number] = _curves(self._snapshot, number)
         return ""
+
+    def _wait(self, state: str) -> None:
+        """What it waits for, looked up now and then: that changes with nothing in its own files."""
+        if state != "queued" or waiting.of(self.run) is None:
+            self._waits = ""
+        elif time.monotonic() >= self._next:
+            from lth_tui.queue_view import before
+
+            try:
+                self._waits = plain.line(before(self.run), 300)
+            except BadInput as error:
+                self._waits = plain.line(error, 300)
+            self._next = time.monotonic() + WAITS
 
 
 def _live(snapshot: summary.Snapshot) -> dict[tuple[int, str], str]:
@@ -68,103 +115,35 @@ def _live(snapshot: summary.Snapshot) -> dict[tuple[int, str], str]:
     return {(last["round"], last["arm"]): f"epoch {last['epoch']}{of}"}
 
 
-@dataclass(frozen=True)
-class RoundRow:
-    """One line of the rounds table."""
-
-    number: int
-    cells: Row
-
-
-def columns(arms: list[str]) -> list[Column]:
-    """The rounds table's columns, for the arms of a run."""
-    shown = []
-    for place, arm in enumerate(arms):
-        marker, colour = chart.style_of(place)  # as in the chart
-        title = ((f"{marker} {plain.line(arm, 12)}", colour),)
-        shown.append(Column(title, 11, right=True, grow=1, most=16, keep=80 - place))
-    return [
-        Column("round", 6, right=True),
-        Column("sparsity", 8, right=True, keep=90),
-        Column("dense", 11, right=True, grow=1, most=16, keep=85),
-        *shown,
-        Column(_against(arms), 6, right=True, keep=78),
-        Column("time", 5, right=True, keep=20),
-    ]
+def _curves(snapshot: summary.Snapshot, number: int) -> Learned:
+    """The learning curves of one round; the first copy of a network that is trained twice stands for both."""
+    found = {}
+    for seed, of_round, arm in snapshot.epochs:
+        name, _, copy = arm.partition(" ")
+        if of_round == number and copy in ("", "1"):
+            told = summary.curve(snapshot, seed, number, arm)
+            points = (Point(one["epoch"], one.get("valid_accuracy"), one.get("valid_loss")) for one in told)
+            found[seed, name] = tuple(points)
+    return found
 
 
-def _against(arms: list[str]) -> Cell:
-    """`●−○`, in the signs of the ticket and of reinit."""
-    if "ticket" not in arms or "reinit" not in arms:
-        return ""
-    (one, colour), (other, shade) = (chart.style_of(arms.index(arm)) for arm in ("ticket", "reinit"))
-    return ((one, colour), ("−", ""), (other, shade))
+def sizes(run: Path, seed: int) -> dict[str, int]:
+    """The parameters of each layer, from the head of the file of a seed's rewind weights; empty where it has none yet.
 
-
-METRICS = {"accuracy": "test_accuracy", "macro-F1": "test_macro_f1", "cross-entropy": "test_loss"}
-
-
-def rows(look: Look, metric: str = "accuracy") -> list[RoundRow]:
-    """Every planned round: one of METRICS, as far as known, what is training, and the sparsity it aims at."""
-    view = look.view
-    arms = summary.arms_of(view["spec"])
-    known = {one["round"]: one for one in view["rounds"]}
-    rate = _rate(view["spec"])
-    diverged = {(one["round"], one["arm"]) for one in view["diverged"]}
-    planned = summary.planned(view["spec"])
-    at = look.status.get("round") if view["state"] in rundir.ACTIVE else None
-    made = []
-    for number in sorted({*known, *planned}):
-        one = known.get(number, {})
-        results = one.get("arms", {})
-        aimed = None if rate is None else schedules.sparsity(rate, planned.get(number, number))
-        tone = "" if results else "dim"
-        sparsity: Cell = [(words.sparsity(one.get("sparsity", aimed)), tone)]
-        values = [_value(results.get(arm), number, arm, look, diverged, metric) for arm in ("dense", *arms)]
-        made.append(
-            RoundRow(
-                number,
-                (
-                    [("▸ " if number == at else "", "live"), (str(number), tone)],
-                    sparsity,
-                    *values,
-                    _difference(results, metric),
-                    [(_time(results), "dim")],
-                ),
-            )
-        )
-    return made
-
-
-def _rate(spec: dict[str, Any]) -> float | None:
-    schedule = spec.get("schedule")
-    return words.share(schedule.get("rate")) if isinstance(schedule, dict) else None
-
-
-def _value(result: dict[str, list] | None, number: int, arm: str, look: Look, diverged: set, metric: str) -> Cell:
-    """`90.51 ±0.12` over the seeds known so far, a cross-entropy in nats; how far it is; or that it will come."""
-    known = [value for value in (result or {}).get(METRICS[metric], []) if value is not None]
-    if known:
-        factor, digits = (1, 3) if metric == "cross-entropy" else (100, 2)
-        spread = f" ±{factor * stdev(known):.{digits}f}" if len(known) > 1 else ""
-        mean = sum(known) / len(known)
-        return [(f"{factor * mean:.{digits}f}", "strong" if arm in ("ticket", "dense") else ""), (spread, "dim")]
-    if (number, arm) in look.live:
-        return [(look.live[number, arm], "live")]
-    if (number, arm) in diverged:
-        return [("diverged", "bad")]
-    return [("·" if (number == 0) == (arm == "dense") else "", "dim")]
-
-
-def _difference(results: dict[str, dict[str, list]], metric: str) -> Cell:
-    """Ticket minus reinit, in points or nats, over the seeds that have both."""
-    both = zip(*(results.get(arm, {}).get(METRICS[metric], []) for arm in ("ticket", "reinit")), strict=False)
-    gaps = [ticket - reinit for ticket, reinit in both if ticket is not None and reinit is not None]
-    mean = chart.mean(gaps)
-    factor, digits = (1, 3) if metric == "cross-entropy" else (100, 2)
-    return "" if mean is None else f"{factor * mean:+.{digits}f}".replace("-", "−")
-
-
-def _time(results: dict[str, dict[str, list]]) -> str:
-    spent = [words.number(value) or 0.0 for one in results.values() for value in one.get("seconds", [])]
-    return words.duration(sum(spent)) if any(spent) else ""
+    Only the head is read. Never raises on what the file is.
+    """
+    try:
+        with (run / tickets.TICKETS / tickets.rewind(seed)).open("rb") as file:
+            length = int.from_bytes(file.read(_HEAD), "little")
+            tree = orjson.loads(file.read(length)) if length < _LONGEST else {}
+    except (OSError, ValueError):
+        return {}
+    found: dict[str, int] = {}
+    for name, told in tree.items() if isinstance(tree, dict) else ():
+        shape = told.get("shape") if isinstance(told, dict) else None
+        if name != "__metadata__" and isinstance(shape, list) and all(type(one) is int and one >= 0 for one in shape):
+            size = 1
+            for one in shape:
+                size *= one
+            found[name] = size
+    return found

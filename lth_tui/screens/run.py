@@ -1,29 +1,35 @@
-"""One run: what it is doing, its rounds as they come in, the chart, and the verdict."""
+"""One run: the verdict in words, its rounds as they come in, and beside them a pane of one's choice."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer
 
-from engine.record import rundir, summary
-from lth_tui import plain
+from engine.record import summary
 from lth_tui.keys import KEYS, bindings
-from lth_tui.screens import follow, words
+from lth_tui.screens import follow, headline, words
 from lth_tui.screens.acting import ask_to_stop
-from lth_tui.screens.log import LogScreen
-from lth_tui.widgets.curves import Curves
+from lth_tui.screens.pane import NAMES, READ, Pane
+from lth_tui.screens.panes import rounds, settings
+from lth_tui.screens.resuming import resume
+from lth_tui.widgets.page import Page
 from lth_tui.widgets.table import Table
+from lth_tui.widgets.tabs import Tabs
 from lth_tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
     from lth_tui.app import LthApp
+
+PANES = ("rounds", *NAMES)
+WIDE, TALL = 110, 34  # from here on the rounds stand beside the pane, or above it
+WIDER = 160  # and beside one of long lines
+_KEYS = {key.name: key for key in KEYS["run"].keys}
 
 
 class RunScreen(Screen[None]):
@@ -32,6 +38,7 @@ class RunScreen(Screen[None]):
     HELP_TITLE = KEYS["run"].title
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings("run")
+    AUTO_FOCUS = "#rounds"
 
     app: "LthApp"
 
@@ -47,187 +54,203 @@ class RunScreen(Screen[None]):
         self.run_path = run
         self.follower = follow.Follower(run)
         self.look: follow.Look | None = None
+        self.metric = "accuracy"
+        self._wanted: str | None = None  # the pane that was asked for
         self._looking = False
-        self._head: object = None
-        self._wants_chart = False
-        self._metric = "accuracy"
+        self._now: int | None = None  # the round that was trained at the last look
+        self._went = False  # to the round that is looked at first
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs", self.run_path.name)
-        yield Static(id="head", markup=False)
+        yield Page(id="head")
+        yield Tabs([(name, _KEYS[name].keys, _KEYS[name].title) for name in PANES], id="tabs")
         with Container(id="body"):
-            yield Table(follow.columns([]), key=lambda row: str(row.number), cells=lambda row: row.cells, id="rounds")
-            yield Curves(id="curves")
+            yield Table(rounds.columns([]), key=lambda row: str(row.number), cells=lambda row: row.cells, id="rounds")
+            yield Pane(self.run_path)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self.set_interval(self.app.TICK, self._tick)
+        self.query_one("#head", Page).can_focus = False
+        self.set_interval(0.25 if getattr(self.app, "fast", False) else self.app.TICK, self._tick)
         self._tick()
+
+    # Reading, in a thread
 
     def _tick(self) -> None:
         if not self._looking and (self.is_current or self.look is None):
             self._looking = True
-            self.app.run_worker(self._read, thread=True, group="follow", exit_on_error=False)
+            panes, name = self.panes, self.pane
+            self.app.run_worker(lambda: self._read(panes, name), thread=True, group="follow", exit_on_error=False)
 
-    def _read(self) -> None:
+    def _read(self, panes: Pane, name: str) -> None:
         try:
             if (look := self.follower.look()) is not None:
                 self.post_message(self.Seen(look))
+            panes.read(name)
         finally:
             self._looking = False
 
     def on_run_screen_seen(self, message: Seen) -> None:
         self.look = message.look
         self._show()
+        self._go_along()
+
+    # Showing: only what is on the screen, and of that what changed
+
+    @property
+    def pane(self) -> str:
+        """The pane that is shown: the one that was asked for, or what there is to see beside the rounds."""
+        if self._wanted is not None:
+            return self._wanted
+        if self.size.width < WIDE and self.size.height < TALL:
+            return "rounds"
+        pruned = self.look is not None and any("dense" not in one["arms"] for one in self.look.view["rounds"])
+        return "chart" if pruned else "learning"
+
+    @property
+    def _layout(self) -> str:
+        """How rounds and pane stand: `beside`, `below`, or the pane `alone`."""
+        pane = self.pane
+        if pane == "rounds":
+            return "alone"
+        if self.size.width >= (WIDER if pane in READ else WIDE):
+            return "beside"
+        return "below" if self.size.height >= TALL else "alone"
+
+    @property
+    def panes(self) -> Pane:
+        return self.query_one(Pane)
+
+    @property
+    def round(self) -> int | None:
+        """The round under the cursor."""
+        item = self.query_one("#rounds", Table).item
+        return None if item is None else item.number
+
+    def _show(self) -> None:
+        if self.look is None or not self.is_mounted:
+            return
+        self._show_head(self.look)
+        self._arrange()
+        self._show_rounds(self.look)  # behind another pane it is not drawn, and still knows where the cursor is
+        self.panes.show(self.look, self.round, self.metric)
+
+    def _show_head(self, look: follow.Look) -> None:
+        note = "" if self.metric == "accuracy" else f"table shows test {self.metric}"
+        lines = headline.lines(look, max(self.size.width - 2, 10), self.size.height >= TALL, note)
+        head = self.query_one("#head", Page)
+        most = self.size.height // 2 if self.size.height >= 20 else 2
+        if len(lines) != head.virtual_size.height or head.size.height != min(len(lines), most):
+            head.styles.height = min(len(lines), most)
+        head.show(lines)
+
+    def _show_rounds(self, look: follow.Look) -> None:
+        table = self.query_one("#rounds", Table)
+        table.set_columns(rounds.columns(summary.arms_of(look.view["spec"]), self.metric))
+        table.show(rounds.rows(look, self.metric))
 
     def on_resize(self, _: events.Resize) -> None:
         self.call_after_refresh(self._show)
 
-    def _show(self) -> None:
-        if self.look is None:
-            return
-        head = self._headline(self.look)
-        if (said := (str(head.plain), head.spans)) != self._head:
-            self._head = said
-            self.query_one("#head", Static).update(head)
-        arms = summary.arms_of(self.look.view["spec"])
-        table = self.query_one("#rounds", Table)
-        table.set_columns(follow.columns(arms))
-        table.show(follow.rows(self.look, self._metric))
-        self.query_one("#curves", Curves).show(self.look.view["rounds"], arms, words.linear(self.look.view))
-        self.call_after_refresh(self._arrange)  # once the head has its height
-
     def _arrange(self) -> None:
-        """Table and chart side by side, one above the other, or the one that is wanted, as there is room."""
-        rounds = len(self.query_one("#rounds", Table).items) + 1
-        used = self.query_one("#head", Static).size.height + 2
-        room = self.size.height - used - rounds
-        drawable = self.look is not None and any("dense" not in one["arms"] for one in self.look.view["rounds"])
-        beside, below = self.size.width >= 150, room >= 9
-        self.set_class(beside and drawable, "-beside")
-        self.set_class(not beside and below and drawable, "-below")
-        self.set_class(not beside and not below and self._wants_chart and drawable, "-chart")
+        """Rounds and pane side by side, one above the other, or the one that is wanted, as there is room."""
+        pane, layout = self.pane, self._layout
+        self.set_class(layout == "beside", "-beside")
+        self.set_class(layout == "below", "-below")
+        self.query_one("#rounds").display = pane == "rounds" or layout != "alone"
+        self.panes.open(pane)
+        self.query_one("#tabs", Tabs).show(pane)
 
-    # The head: state, doing, progress, verdict or cause, warnings
+    def _go_along(self) -> None:
+        """Keep the cursor on the round that is trained, as long as nobody moved it; at first, on the best ticket."""
+        assert self.look is not None
+        now, before = self.look.now, self._now
+        if not self._went:
+            self._went = True
+            best = words.mapping(self.look.view["verdict"]).get("matching_round")
+            self.query_one("#rounds", Table).move_to_key(str(best))
+        if now is not None and now != before and before in (None, self.round):
+            self.query_one("#rounds", Table).move_to_key(str(now))
+        self._now = now
 
-    def _headline(self, look: follow.Look) -> Content:
-        view, status = look.view, look.status
-        state = view["state"]
-        text, tone = words.state(state)
-        parts: list[tuple[str, str]] = [(f"{text}  ", f"bold {words.COLOURS[tone]}")]
-        parts += [(self._what(view), "$foreground-muted"), ("\n", "")]
-        width = max(self.size.width - 2, 10)
-        progress = view["progress"]
-        fraction = progress["fraction"] if state != "finished" else 1.0
-        if fraction is not None and state != "queued":
-            tail = f" {100 * fraction:3.0f} %"
-            if progress["trainings"]:
-                tail += f"  {progress['trained']:,} of {progress['trainings']:,} trainings"
-            pieces = words.bar(
-                fraction, max(min(width - len(tail), 60), 4), "live" if state in rundir.ACTIVE else "dim"
-            )
-            parts += [(one, words.COLOURS[shade]) for one, shade in pieces] + [(f"{tail}\n", "")]
-        if doing := self._doing(look):
-            parts += [(f"{doing}\n", "")]
-        parts += self._words(view, status)
-        warnings = [plain.line(one, 300) for one in view["warnings"]]
-        if view["events_skipped"]:
-            warnings.append(f"{words.count(view['events_skipped'], 'event')} could not be read and were passed over")
-        most = 1 if self.size.height < 30 else 4
-        for warning in warnings[:most]:
-            parts += [(f"⚠ {warning}", "$warning"), ("\n", "")]
-        if len(warnings) > most:
-            parts += [(f"⚠ and {words.count(len(warnings) - most, 'more warning')}\n", "$warning")]
-        return Content.assemble(*parts).rstrip()
+    @on(Table.Moved)
+    def _moved(self) -> None:
+        if self.look is not None:
+            self.panes.show(self.look, self.round, self.metric)
 
-    def _what(self, view: dict) -> str:
-        spec = view["spec"]
-        names = " × ".join(plain.line(summary.named(spec, part) or "?", 40) for part in ("model", "data", "schedule"))
-        device = view["machine"]["device"]
-        on = f" · on {plain.line(device, 20)}" if device else ""
-        level = words.linear(view)
-        linear = "" if level is None else f" · linear reference {words.percent(level)} %"
-        metric = "" if self._metric == "accuracy" else f" · table shows test {self._metric}"
-        return f"{names} · {words.count(len(view['seeds']), 'seed')}{on}{linear}{metric}{_asked(spec)}"
+    # Panes
 
-    def _doing(self, look: follow.Look) -> str:
-        status, view = look.status, look.view
-        if view["state"] not in rundir.ACTIVE:
-            return ""
-        parts = []
-        seeds, seed = view["seeds"], status.get("seed")
-        if seed in seeds:
-            parts.append(f"seed {seeds.index(seed) + 1} of {len(seeds)}")
-        if (number := status.get("round")) is not None:
-            parts.append(f"round {number} of {summary.rounds_of(view['spec']) or '?'}")
-        if arm := status.get("arm"):
-            parts.append(plain.line(arm, 20))
-        if status.get("epoch") and status.get("epochs"):
-            parts.append(f"epoch {status['epoch']} of {status['epochs']}")
-        doing = status.get("doing")
-        if not parts:
-            parts.append(plain.line(doing, 80) if isinstance(doing, str) else "the engine is starting")
-        left = words.duration(status.get("progress", {}).get("seconds_left"))
-        if left:
-            parts.append(f"about {left} left")
-        if view["state"] == "stopping":
-            parts.append("stopping after this step")
-        return " · ".join(parts)
+    def action_turn(self, by: int) -> None:
+        self._open(PANES[(PANES.index(self.pane) + by) % len(PANES)])
 
-    def _words(self, view: dict, status: dict) -> list[tuple[str, str]]:
-        """The verdict, or why there is none."""
-        state = view["state"]
-        verdict = view["verdict"] if isinstance(view["verdict"], dict) else {}
-        sentence = verdict.get("sentence") or status.get("sentence")
-        if state == "failed":
-            return [(f"✗ {plain.line(view['cause'] or 'nobody knows why')}\n", "bold $error")]
-        if sentence and state == "finished":
-            won = verdict.get("winning_ticket")
-            tone = "$success" if won is True else "$warning" if won is False else "$accent"
-            return [(f"{plain.line(sentence, 1000)}\n", f"bold {tone}")]
-        if state == "orphaned":
-            again = f"lth resume {self.run_path.name[-4:]}"
-            return [
-                (
-                    f"Its engine is gone (killed, or the machine went down). `{again}` goes on from its last round.\n",
-                    "$warning",
-                )
-            ]
-        if state == "stopped":
-            return [
-                (f"Stopped; what is done stays. `lth resume {self.run_path.name[-4:]}` goes on.\n", "$foreground-muted")
-            ]
-        if state == "queued":
-            waits = "Waits its turn; `lth queue` shows for what." if status.get("waiting") else "Not started yet."
-            return [(f"{waits}\n", "$foreground-muted")]
-        return []
+    def action_pane(self, name: str) -> None:
+        if name == self.pane and self._layout != "alone":  # again: the keys go to the other of the two
+            inside = self.focused is not None and self.focused.id == name
+            self.query_one("#rounds" if inside else f"#{name}").focus()
+            return
+        self._open(name)
+
+    @on(Tabs.Picked)
+    def _picked(self, message: Tabs.Picked) -> None:
+        self._open(message.name)
+
+    def _open(self, name: str) -> None:
+        self._wanted = name
+        self._arrange()
+        reads = name in READ or (name == "layers" and self._layout == "alone")
+        self.query_one(f"#{name}" if reads else "#rounds").focus()
+        self.call_after_refresh(self._show)
+        self._tick()
+
+    def action_round(self, by: int) -> None:
+        self.query_one("#rounds", Table).action_move(by)
+
+    def action_metric(self) -> None:
+        """The table's next metric; accuracy comes round again."""
+        names = list(rounds.METRICS)
+        self.metric = names[(names.index(self.metric) + 1) % len(names)]
+        self._show()
+
+    def action_search(self) -> None:
+        self.panes.ask()
 
     # What can be done
+
+    def action_back(self) -> None:
+        if not self.panes.leave_search():
+            self.app.pop_screen()
 
     def action_stop(self) -> None:
         if self.look is not None:
             ask_to_stop(self.app, self.run_path, self.look.view["state"])
 
-    def action_log(self) -> None:
-        self.app.push_screen(LogScreen(self.run_path))
+    def action_resume(self) -> None:
+        resume(self.app, self.run_path)
+
+    def action_extend(self) -> None:
+        from lth_tui.screens import questions
+
+        questions.ask_extend(self.app, self.run_path)
+
+    def action_transfer(self) -> None:
+        from lth_tui.screens import questions
+
+        questions.ask_transfer(self.app, self.run_path, self.round or 0)
+
+    def action_stability(self) -> None:
+        from lth_tui.screens import questions
+
+        questions.ask_stability(self.app, self.run_path, self.round or 0)
 
     def action_copy(self) -> None:
         self.app.copy(self.run_path.name)
 
-    def action_metric(self) -> None:
-        """The table's next metric; accuracy comes round again."""
-        names = list(follow.METRICS)
-        self._metric = names[(names.index(self._metric) + 1) % len(names)]
-        self._show()
+    def action_copy_line(self) -> None:
+        if self.look is not None:
+            spec = self.look.view["spec"]
+            self.app.run_worker(lambda: self._copy_line(spec), thread=True, group="settings", exit_on_error=False)
 
-    def action_chart(self) -> None:
-        self._wants_chart = not self._wants_chart
-        self._arrange()
-
-
-def _asked(spec: dict) -> str:
-    """What the run asks of the tickets of another; empty for an ordinary run."""
-    question, origin = summary.question_of(spec), summary.origin_of(spec)
-    if question is None:
-        return ""
-    return f" · {question} of round {plain.line(origin.get('round'), 8)} of {plain.line(origin.get('run'), 80)}"
+    def _copy_line(self, spec: dict) -> None:
+        about = settings.told(spec)
+        say = self.app.copy if about.line else self.app.say
+        self.app.call_from_thread(say, about.line or about.why_not)

@@ -1,4 +1,4 @@
-"""Accuracy against sparsity, as lth_tui.chart draws it, in whatever room there is."""
+"""A chart, as lth_tui.chart draws it, in whatever room there is."""
 
 from typing import Any
 
@@ -9,34 +9,50 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lth_tui import chart
+from lth_tui.chart import Axis, Curve
 
 WIDEST, TALLEST = 120, 30
 
 
 class Curves(Widget, can_focus=False):
-    """The chart of one run; drawn anew when it is given other points or another size, at no other time."""
+    """Curves under a title; drawn anew when it is given other points or another size, at no other time."""
 
     ALLOW_SELECT = False
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002  Textual's own name for it
         super().__init__(id=id)
-        self._what: tuple[Any, ...] = ([], None)
-        self._linear: float | None = None
+        self._what: tuple[Any, ...] = ([], None, None, None)
+        self._title = self._empty = ""
         self._lines: list[list[tuple[str, str]]] = []
 
-    def show(self, rounds: list[dict[str, Any]], arms: list[str], linear: float | None = None) -> None:
-        """Draw these rounds and the level of the linear reference, if they say something new."""
-        what = chart.curves(rounds, arms)
-        if (what, linear) != (self._what, self._linear):
-            self._what, self._linear = what, linear
+    def show(
+        self,
+        found: list[Curve],
+        dense: float | None = None,
+        linear: float | None = None,
+        axis: Axis | None = None,
+        *,
+        title: str = "",
+        empty: str = "",
+    ) -> None:
+        """Draw these, if they say something new; `empty` is said where there is no point yet."""
+        if (found, dense, linear, axis) != self._what or (title, empty) != (self._title, self._empty):
+            self._what, self._title, self._empty = (found, dense, linear, axis), title, empty
             self._draw()
 
     def on_resize(self, _: events.Resize) -> None:
         self._draw()
 
     def _draw(self) -> None:
+        found, dense, linear, axis = self._what
         width, height = min(self.size.width, WIDEST), min(self.size.height, TALLEST)
-        self._lines = chart.draw(*self._what, width, height, self._linear) if width > 0 and height > 0 else []
+        head = [[(self._title[:width], "bold")]] if self._title else []
+        drawn = chart.draw(found, dense, width, height - len(head), linear, axis) if width > 0 and height > 0 else []
+        if not drawn:
+            some = any(curve.points for curve in found)
+            said = "There is no room for a chart here." if some else self._empty
+            drawn = [[(said[:width], chart.DENSE_COLOUR)]]
+        self._lines = [*head, *drawn]
         self.refresh()
 
     def render_line(self, y: int) -> Strip:

@@ -36,6 +36,6 @@ async def test_runs_run_and_log_show_every_hostile_text_harmlessly(runs: Path) -
             await pilot.press("g")
             await pilot.pause(0.1)
             assert not OBEYED.search(shown(app))
-            await pilot.press("escape", "escape")
+            await pilot.press("escape")
             await until(pilot, lambda: hasattr(app.screen, "table"))
     assert app.return_code in (0, None)

@@ -1,0 +1,104 @@
+"""The words on top of a run: its state, what it came to or is doing, how far it is, and what warns."""
+
+from engine.record import rundir, summary
+from lth_tui import plain
+from lth_tui.screens import words
+from lth_tui.screens.follow import Look
+from lth_tui.widgets.page import Line, wrapped
+
+
+def lines(look: Look, width: int, tall: bool = True, note: str = "") -> list[Line]:
+    """The lines of it, wrapped; `note` is one more word on what is shown below."""
+    view = look.view
+    state = view["state"]
+    text, tone = words.state(state)
+    made = wrapped([(f"{text}  ", tone), (_what(view, note), "dim")], width)[: None if width >= 60 else 1]
+    made += [line for sentence in _words(look) for line in wrapped([sentence], width)]
+    if state in rundir.ACTIVE or (state != "finished" and view["progress"]["trained"]):
+        made.append(_progress(view, width))
+    if doing := _doing(look):
+        made += wrapped([(doing, "")], width)
+    warnings = [plain.line(one, 300) for one in view["warnings"]]
+    if view["events_skipped"]:
+        warnings.append(f"{words.count(view['events_skipped'], 'event')} could not be read and were passed over")
+    most = 4 if tall else 1
+    made += [line for one in warnings[:most] for line in wrapped([(f"⚠ {one}", "warn")], width)]
+    if len(warnings) > most:
+        made.append([(f"⚠ and {words.count(len(warnings) - most, 'more warning')}", "warn")])
+    return made
+
+
+def _progress(view: dict, width: int) -> Line:
+    """`━━━━────  44 %  12 of 93 trainings`"""
+    progress = view["progress"]
+    tail = "" if progress["fraction"] is None else f" {100 * progress['fraction']:3.0f} %"
+    if progress["trainings"]:
+        tail += f"  {progress['trained']:,} of {progress['trainings']:,} trainings"
+    room = max(min(width - len(tail), 60), 4)
+    return [*words.bar(progress["fraction"], room, "live" if view["state"] in rundir.ACTIVE else "dim"), (tail, "")]
+
+
+def _what(view: dict, note: str) -> str:
+    spec = view["spec"]
+    names = " × ".join(plain.line(summary.named(spec, part) or "?", 40) for part in ("model", "data", "schedule"))
+    device = view["machine"]["device"]
+    on = f" · on {plain.line(device, 20)}" if device else ""
+    level = words.linear(view)
+    linear = "" if level is None else f" · linear reference {words.percent(level)} %"
+    return f"{names} · {words.count(len(view['seeds']), 'seed')}{on}{linear}{_asked(spec)}{note and f' · {note}'}"
+
+
+def _asked(spec: dict) -> str:
+    """What the run asks of the tickets of another; empty for an ordinary run."""
+    question, origin = summary.question_of(spec), summary.origin_of(spec)
+    if question is None:
+        return ""
+    return f" · {question} of round {plain.line(origin.get('round'), 8)} of {plain.line(origin.get('run'), 80)}"
+
+
+def _doing(look: Look) -> str:
+    status, view = look.status, look.view
+    if view["state"] not in rundir.ACTIVE:
+        return ""
+    parts = []
+    seeds, seed = view["seeds"], status.get("seed")
+    if seed in seeds:
+        parts.append(f"seed {seeds.index(seed) + 1} of {len(seeds)}")
+    if (number := status.get("round")) is not None:
+        parts.append(f"round {plain.line(number, 20)} of {summary.rounds_of(view['spec']) or '?'}")
+    if arm := status.get("arm"):
+        parts.append(plain.line(arm, 20))
+    if status.get("epoch") and status.get("epochs"):
+        parts.append(f"epoch {plain.line(status['epoch'], 20)} of {plain.line(status['epochs'], 20)}")
+    doing = status.get("doing")
+    if not parts:
+        parts.append(plain.line(doing, 80) if isinstance(doing, str) else "the engine is starting")
+    left = words.duration(words.mapping(status.get("progress")).get("seconds_left"))
+    if left:
+        parts.append(f"about {left} left")
+    if view["state"] == "stopping":
+        parts.append("stopping after this step")
+    return " · ".join(parts)
+
+
+def _words(look: Look) -> list[tuple[str, str]]:
+    """The verdict, or why there is none and what goes on from here."""
+    view, status = look.view, look.status
+    state, again = view["state"], f"`lth resume {view['id'][-4:]}`"
+    verdict = words.mapping(view["verdict"])
+    sentence = verdict.get("sentence") or status.get("sentence")
+    if state == "failed":
+        cause = plain.line(view["cause"] or "nobody knows why")
+        return [(f"✗ {cause}", "bad"), (f"r, or {again}, goes on from its last checkpoint.", "dim")]
+    if state == "orphaned":
+        cause = plain.line(view["cause"] or "its engine is gone")
+        return [(f"{cause[:1].upper()}{cause[1:]}; {again} goes on from its last checkpoint, and so does r.", "warn")]
+    if state == "stopped":
+        return [(f"Stopped; what is done stays. r, or {again}, goes on from its last checkpoint.", "dim")]
+    if state == "queued":
+        waits = look.waits[:1].upper() + look.waits[1:]
+        return [(f"{waits}." if waits else f"Nobody works on it yet; r, or {again}, starts it.", "accent")]
+    if sentence and state == "finished":
+        won = verdict.get("winning_ticket")
+        return [(plain.line(sentence, 1000), "good" if won is True else "warn" if won is False else "accent")]
+    return []
