@@ -146,6 +146,14 @@ class LthApp(App[None]):
             self.switch_mode("runs")
         self.push_screen(RunScreen(run))
 
+    def compare(self, runs: list[Path]) -> None:
+        """Hold runs against one another, on top of the runs."""
+        from lth_tui.screens.compare import CompareScreen
+
+        if self.current_mode != "runs":
+            self.switch_mode("runs")
+        self.push_screen(CompareScreen(runs))
+
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))

@@ -6,7 +6,7 @@ Sparsity runs on a log-density axis, since each round removes a share of what is
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite, log2
+from math import log2
 
 COLOURS = ("green", "yellow", "magenta", "cyan", "blue", "red", "bright_green", "bright_yellow", "bright_magenta")
 MARKERS = "●○×◆□△+◇▲"
@@ -26,11 +26,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Axis:
-    """What lies along x: where a value stands, how it is written, and titles of the chart from long to short."""
+    """What lies along x: where a value stands, how it is written, titles of the chart from long to short; and how what
+    lies along y is written, in five characters.
+    """
 
     place: Callable[[float], float]
     tick: Callable[[float], str]
     titles: tuple[str, ...]
+    level: Callable[[float], str] = lambda share: f"{100 * share:5.1f}"
 
 
 def style_of(index: int) -> tuple[str, str]:
@@ -38,12 +41,12 @@ def style_of(index: int) -> tuple[str, str]:
     return MARKERS[index % len(MARKERS)], COLOURS[index % len(COLOURS)]
 
 
-def curves(rounds: list[dict], arms: list[str]) -> tuple[list[Curve], float | None]:
-    """Mean test accuracy over seeds, from the rounds of `lth show --json`: a curve an arm, and the dense network's."""
-    dense = next((mean(r["arms"]["dense"]["test_accuracy"]) for r in rounds if "dense" in r["arms"]), None)
+def curves(rounds: list[dict], arms: list[str], metric: str = "test_accuracy") -> tuple[list[Curve], float | None]:
+    """Means over seeds, from the rounds of `lth show --json`: a curve an arm, and the dense network's."""
+    dense = next((mean(r["arms"]["dense"].get(metric, [])) for r in rounds if "dense" in r["arms"]), None)
     found = []
     for arm in arms:
-        pairs = [(r["sparsity"], mean(r["arms"].get(arm, {}).get("test_accuracy", []))) for r in rounds]
+        pairs = [(r["sparsity"], mean(r["arms"].get(arm, {}).get(metric, []))) for r in rounds]
         points = tuple((s, a) for s, a in pairs if s is not None and a is not None)
         found.append(Curve(arm, points))
     return found, dense
@@ -67,12 +70,12 @@ def draw(
 
     Along x lies sparsity, unless another `axis` is given.
     `width` and `height` in characters, the legend and axes included; nothing is drawn where there is no room.
-    Numbers that are not finite are passed over. The linear reference is a level too, where it lies among the others:
-    a distant one would press all curves into a line.
+    Numbers that are not finite, or nearly so, are passed over. The linear reference is a level too, where it lies
+    among the others: a distant one would press all curves into a line.
     """
     axis = axis or SPARSITY
-    found = [Curve(curve.name, tuple(point for point in curve.points if all(map(isfinite, point)))) for curve in found]
-    dense = dense if dense is not None and isfinite(dense) else None
+    found = [Curve(curve.name, tuple(point for point in curve.points if all(map(_known, point)))) for curve in found]
+    dense = dense if dense is not None and _known(dense) else None
     points = [point for curve in found for point in curve.points]
     left, below = 7, 3
     columns, rows = width - left, height - below
@@ -108,7 +111,7 @@ def draw(
             marks[round(y), round(x)] = (marker, colour)
     lines = []
     for y in range(rows):
-        label = f"{100 * (high - (high - low) * y / (rows - 1)):5.1f} ┤" if y % 3 == 0 or y == rows - 1 else "      │"
+        label = f"{axis.level(high - (high - low) * y / (rows - 1)):>5} ┤" if y % 3 == 0 or y == rows - 1 else "      │"
         pieces = [(label, DENSE_COLOUR)]
         for x in range(columns):
             if (y, x) in marks:
@@ -123,6 +126,10 @@ def draw(
     lines.append([(_ticks(ticks, axis.tick, column, columns, left), DENSE_COLOUR)])
     lines.append(_legend(found, dense is not None, linear is not None, axis.titles, left, width))
     return lines
+
+
+def _known(value: float) -> bool:
+    return abs(value) < 1e100  # sums and differences of such stay finite
 
 
 def _depth(sparsity: float) -> float:

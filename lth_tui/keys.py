@@ -61,6 +61,21 @@ KEYS = {
             Key("copy", "y", "copy", "Copy id", "Copy the run's id, through tmux and SSH too", footer=False),
         ),
     ),
+    "compare": Group(
+        "On these runs",
+        (
+            Key("back", "escape,backspace", "app.pop_screen", "Back", shown="Esc"),
+            Key("toggle", "space", "toggle", "Curve on/off"),
+            Key("base", "b", "base", "Base", "The run under the cursor is what the others are compared to"),
+            Key("arm", "a", "arm", "Arm", "The next arm; the ticket comes round again"),
+            Key("metric", "m", "metric", "Accuracy/F1/loss"),
+            Key("pane", "tab", "pane(1)", "Pane", "Runs, differences, settings", shown="Tab"),
+            Key("pane.back", "shift+tab", "pane(-1)", "The pane before", footer=False),
+            Key("write", "w", "write", "Csv", "Write the differences to a csv file in this folder"),
+            Key("copy", "y", "copy", "Copy command", "Copy the `lth compare` line, through tmux and SSH too"),
+            Key("open", "enter", "open", "Open", "Open the run under the cursor", footer=False),
+        ),
+    ),
     "log": Group(
         "In the log",
         (

@@ -69,5 +69,22 @@ def rounds(shown: dict[str, Any]) -> str:
     return table(columns, rows())
 
 
+def comparison(found: dict[str, Any]) -> str:
+    """A line an arm and a sparsity that a run shares with the baseline, from `lth compare --json`."""
+    means = ("baseline", "run", "difference")
+    columns = ["metric", "baseline", "run", "arm", "baseline_round", "round", "baseline_sparsity", "sparsity"]
+    columns += ["baseline_mean", "run_mean", "difference", "ci95_low", "ci95_high", "paired", "baseline_seeds", "seeds"]
+
+    def rows() -> Iterable[list[object]]:
+        for one in found["comparisons"]:
+            for entry in one["rounds"]:
+                where = [entry[name] for name in columns[4:8]]
+                for arm, told in entry["arms"].items():
+                    numbers = [*map(told.get, means), *(told["ci95"] or (None, None)), told["paired"], *told["seeds"]]
+                    yield [found["metric"], found["baseline"], one["run"], arm, *where, *numbers]
+
+    return table(columns, rows())
+
+
 def _at(values: object, place: int) -> object:
     return values[place] if isinstance(values, list) and place < len(values) else None
