@@ -7,6 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from engine.record import summary
@@ -84,6 +85,21 @@ def comparison(found: dict[str, Any]) -> str:
                     yield [found["metric"], found["baseline"], one["run"], arm, *where, *numbers]
 
     return table(columns, rows())
+
+
+def write(folder: Path, name: str, text: str) -> tuple[str, str]:
+    """Put a sheet into a new file of a folder, replacing none; what came of it in a sentence, and its severity."""
+    for number in range(1, 1000):
+        path = folder / f"{name}{f'-{number}' if number > 1 else ''}.csv"
+        try:
+            with path.open("x", newline="", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            return f"{path} could not be written ({error.strerror or error}).", "error"
+        return f"Written: {path}", "information"
+    return f"{folder} has a thousand sheets of this name already; remove some.", "error"
 
 
 def _at(values: object, place: int) -> object:

@@ -14,45 +14,20 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from lth_tui import chart, comparison, one_run, plain, sheet
-from lth_tui.chart import Axis, Curve
+from lth_tui import comparison, one_run, plain, sheet
+from lth_tui.chart import Curve
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import comparing, differences
 from lth_tui.screens.comparing import Member, Reader
-from lth_tui.widgets.curves import TALLEST, WIDEST, Curves
+from lth_tui.widgets.overlay import Overlay
 from lth_tui.widgets.table import Column, Table
 from lth_tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
-PANES = (
-    "members",
-    "differences",
-    "settings",
-)  # which can have the focus; where it is narrow the chart is with the first
-
-
-class Overlay(Curves):
-    """A curve a run, each in the colour of its place."""
-
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002  Textual's own name for it
-        super().__init__(id)
-        self._axis = comparing.axis("accuracy")
-        self._empty = ""
-
-    def overlay(self, curves: list[Curve], axis: Axis, empty: str) -> None:
-        """Draw these curves, or in words that there are none, if they say something new."""
-        what = (curves, None)
-        if (what, axis.titles, empty) != (self._what, self._axis.titles, self._empty):
-            self._what, self._axis, self._empty = what, axis, empty
-            self._draw()
-
-    def _draw(self) -> None:
-        width, height = min(self.size.width, WIDEST), min(self.size.height, TALLEST)
-        drawn = chart.draw(*self._what, width, height, axis=self._axis) if width > 0 and height > 0 else []
-        self._lines = drawn or [[(self._empty, chart.DENSE_COLOUR)]]
-        self.refresh()
+# The panes that can have the focus, and what is seen where there is room for one beside the runs.
+PANES = {"members": "chart", "differences": "differences", "settings": "settings"}
 
 
 class CompareScreen(Screen[None]):
@@ -84,14 +59,14 @@ class CompareScreen(Screen[None]):
         self.reader = Reader(self.runs)
         self.members: list[Member] = []
         self.hidden: set[int] = set()
-        self.base, self.metric, self.arm = 0, "accuracy", "ticket"
+        self.base, self.metric, self.arm, self.pane = 0, "accuracy", "ticket", "members"
         self.compared: CompareScreen.Compared | None = None
         self._reading = self._stale = False  # stale: what is compared is no longer what was asked for
         self._said: dict[str, object] = {}
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs", "compare")
-        yield Static(self._how(), id="how", markup=False)
+        yield Static(Content.assemble(*differences.how()), id="how", markup=False)
         yield Table(differences.MEMBERS, key=lambda line: line.key, cells=lambda line: line.cells, id="members")
         yield Static(id="what", markup=False)
         with Horizontal(id="panes"):
@@ -104,30 +79,13 @@ class CompareScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.set_class(not self.runs, "-empty")
-        self.add_class("-on-members")
         if self.runs:
-            self.table("members").focus()
+            self._turn_to(self.pane)
             self.set_interval(self.app.TICK, self._tick)
             self._tick()
 
     def table(self, name: str) -> Table:
         return self.query_one(f"#{name}", Table)
-
-    def _how(self) -> Content:
-        """How runs come here."""
-        key = next((one for one in KEYS["runs"].keys if one.name == "compare"), None)
-        shown = (key.shown or key.keys.partition(",")[0]) if key else "="
-        return Content.assemble(
-            ("Nothing to compare yet\n\n", "bold $accent"),
-            ("Two runs or more are laid over one another here: their curves, their differences at each sparsity, ", ""),
-            ("and the settings in which they differ.\n\n", ""),
-            ("  2       ", "bold $primary"),
-            ("the runs\n", ""),
-            ("  Space   ", "bold $primary"),
-            ("marks one there, and another\n", ""),
-            (f"  {shown:<7} ", "bold $primary"),
-            ("compares those that are marked\n", ""),
-        )
 
     # Reading and comparing, in the background: one thread at a time
 
@@ -145,7 +103,7 @@ class CompareScreen(Screen[None]):
             self._stale = False
             if members:
                 base, metric = self.base, self.metric
-                self.post_message(self.Compared(_compare(members, base, metric), members, base, metric))
+                self.post_message(self.Compared(comparing.compare(members, base, metric), members, base, metric))
         finally:
             self._reading = False
 
@@ -164,7 +122,8 @@ class CompareScreen(Screen[None]):
         if (message.base, message.metric) != (self.base, self.metric):
             self._again()  # asked for something else meanwhile
 
-    def on_resize(self, _: events.Resize) -> None:
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.height < 18, "-low")
         self.call_after_refresh(self._show)
 
     # What is shown
@@ -189,11 +148,15 @@ class CompareScreen(Screen[None]):
         """What the tables and the chart show: arm, metric, base."""
         one = self.members[self.base]
         ((sign, colour),) = differences.sign(self.base, one.name)
-        return Content.assemble(
+        said = [
             (plain.line(self.arm, 40), "bold $accent"),
-            (f" · {one_run.METRICS[self.metric][1]} · differences to ", "$foreground-muted"),
+            (f" · {one_run.METRICS[self.metric][1]} · against ", "$foreground-muted"),
             (sign, f"bold ansi_{colour}"),
-        )
+        ]
+        tabs = [(f"  {title}", "bold" if self.pane == name else "$foreground-muted") for name, title in PANES.items()]
+        room = self.size.width - 2 - sum(Content(text).cell_length for text, _ in (*said, *tabs))
+        narrow = self.has_class("-narrow") and room >= 0
+        return Content.assemble(*said, *([(" " * room, ""), *tabs] if narrow else []))
 
     def _draw(self) -> None:
         curves = comparison.curves(
@@ -227,11 +190,14 @@ class CompareScreen(Screen[None]):
             table.set_columns(differences.beside(first, members, others, wanted, 17))
             table.show(differences.aligned(found, members, base, self.arm, self.metric))
             order = [base, *others]
-            table = self.table("settings")
-            table.set_columns(differences.beside((Column("setting", 16, grow=1, most=30),), members, order, wanted, 8))
-            table.show(differences.settings(found, [members[place] for place in order]))
-            seeds = differences.pairing(found, members, self.arm)
-            parts.append((f"{comparison.legend(self.metric)}{f'; {seeds}' if seeds else ''}", "$foreground-muted"))
+            paths = (Column("setting", 24, grow=1, most=30),)
+            settings = self.table("settings")
+            settings.set_columns(differences.beside(paths, members, order, wanted, 8))
+            settings.show(differences.settings(found, [members[place] for place in order]))
+            room = len(table.shown_columns) - len(first)
+            if 0 < room < len(others):
+                parts.append((f"Here is room for {room} of {len(others)}, the one under the cursor among them.\n", ""))
+            parts.append((differences.legend(found, members, self.arm, self.metric), "$foreground-muted"))
         elif self.compared is None:
             parts.append(("comparing", "$foreground-muted"))
         self._say("notes", Content.assemble(*parts).rstrip())
@@ -271,11 +237,15 @@ class CompareScreen(Screen[None]):
 
     def action_pane(self, by: int) -> None:
         """The next pane has the focus; where there is no room for all, it is the one that is shown."""
-        at = next((place for place, name in enumerate(PANES) if self.has_class(f"-on-{name}")), 0)
-        name = PANES[(at + by) % len(PANES)]
+        names = list(PANES)
+        self._turn_to(names[(names.index(self.pane) + by) % len(names)])
+
+    def _turn_to(self, pane: str) -> None:
+        self.pane = pane
         for one in PANES:
-            self.set_class(one == name, f"-on-{one}")
-        self.table(name).focus()
+            self.set_class(one == pane, f"-on-{one}")
+        self.table(pane).focus()
+        self._show()
 
     @on(Table.Chosen, "#members")
     def action_open(self) -> None:
@@ -304,26 +274,6 @@ class CompareScreen(Screen[None]):
         self.app.run_worker(lambda: self._write(name, text), thread=True, group="write", exit_on_error=False)
 
     def _write(self, name: str, text: str) -> None:
-        words = ("it could not be written", "error")
-        for number in range(1, 1000):
-            path = Path.cwd() / f"{name}{f'-{number}' if number > 1 else ''}.csv"
-            try:
-                with path.open("x", newline="") as file:
-                    file.write(text)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                words = (f"{path} could not be written ({error.strerror or error}).", "error")
-            else:
-                words = (f"Written: {path}", "information")
-            break
+        words, tone = sheet.write(Path.cwd(), name, text)
         with suppress(RuntimeError):  # the app is gone
-            self.app.call_from_thread(self.app.say, *words)
-
-
-def _compare(members: list[Member], base: int, metric: str) -> dict[str, Any]:
-    """`lth compare --json` with the base first. Imports numpy and scipy."""
-    from engine import comparison as engine
-
-    order = [members[base], *(one for place, one in enumerate(members) if place != base)]
-    return engine.compare([one.view for one in order], one_run.METRICS[metric][0])
+            self.app.call_from_thread(self.app.say, words, tone)

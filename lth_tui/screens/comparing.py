@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.errors import BadInput
 from engine.record import rundir
-from lth_tui import chart, comparison, plain
+from lth_tui import chart, comparison, one_run, plain
 from lth_tui.chart import Axis
 from lth_tui.screens.follow import Follower
 
@@ -80,9 +80,9 @@ def trouble(run: Path, name: str, view: dict[str, Any], cause: object) -> str:
 
 def arms(members: list[Member]) -> list[str]:
     """The arms that can be shown, the ticket first; dense networks stand with each of them."""
-    from engine import comparison as compared
+    from engine import comparison as engine
 
-    found = [arm for arm in compared.arms_of([one.view for one in members]) if arm != "dense"]
+    found = [arm for arm in engine.arms_of([one.view for one in members]) if arm != "dense"]
     return sorted(found, key=lambda arm: arm != "ticket")
 
 
@@ -97,3 +97,11 @@ def axis(metric: str) -> Axis:
 
 def _nats(loss: float) -> str:
     return f"{loss:.3f}" if abs(loss) < 10 else f"{loss:.1f}" if abs(loss) < 1000 else f"{loss:.0e}"
+
+
+def compare(members: list[Member], base: int, metric: str) -> dict[str, Any]:
+    """`lth compare --json`, the base first. Imports numpy and scipy."""
+    from engine import comparison as engine
+
+    order = [members[base], *(one for place, one in enumerate(members) if place != base)]
+    return engine.compare([one.view for one in order], one_run.METRICS[metric][0])

@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.record import summary
 from lth_tui import chart, comparison, one_run, plain
+from lth_tui.keys import KEYS
 from lth_tui.screens import words
 from lth_tui.screens.comparing import Member
 from lth_tui.widgets.table import Cell, Column, Piece, Row
@@ -123,6 +124,8 @@ def _sparsity(name: str, sparsity: float | None) -> Cell:
 
 def settings(found: dict[str, Any], order: list[Member]) -> list[Line]:
     """The settings that are not the same in all runs, a column a run."""
+    if not found["settings"]:
+        return [Line("", ([("the same in all of these runs", "dim")],))]
     return [
         Line(path, (plain.line(path, 80), *(_setting(values, one.id) for one in order)))
         for path, values in found["settings"].items()
@@ -159,15 +162,33 @@ def sentences(found: dict[str, Any] | None, runs: list[Member], base: int, arm: 
     return told
 
 
-def pairing(found: dict[str, Any], runs: list[Member], arm: str) -> str:
-    """How the intervals of each run were found: `b2c1 3 seeds paired · 7f3a 3 and 5 seeds`."""
+def legend(found: dict[str, Any], runs: list[Member], arm: str, metric: str) -> str:
+    """What the numbers of the table are, and by how many seeds each run is compared."""
     names = {run.id: run.name for run in runs}
     told = []
     for one in found["comparisons"]:
         here = [entry["arms"][arm] for entry in one["rounds"] if arm in entry["arms"]]
-        seeds = {
-            f"{each['seeds'][0]} paired" if each["paired"] else "{} and {}".format(*each["seeds"]) for each in here
-        }
-        if seeds:
-            told.append(f"{names[one['run']]} {' or '.join(sorted(seeds))}")
-    return f"seeds: {' · '.join(told)}" if told else ""
+        pairs = {each["seeds"][0] for each in here if each["paired"]}
+        apart = {"{} and {}".format(*each["seeds"]) for each in here if not each["paired"]}
+        ways = [f"{_either(pairs)} seeds, paired"] if pairs else []
+        ways += [f"{_either(apart)} seeds, by Welch"] if apart else []
+        told += [f"{names[one['run']]} {' or '.join(ways)}"] if ways else []
+    unit = "nats" if metric == "loss" else "points"
+    return f"Differences in {unit} with 95 % intervals, unadjusted{'; ' if told else ''}{' · '.join(told)}."
+
+
+def _either(values: set[Any]) -> str:
+    return " or ".join(map(str, sorted(values)))
+
+
+def how() -> list[tuple[str, str]]:
+    """How runs come here, in pieces of text and their styles."""
+    key = next((one for one in KEYS["runs"].keys if one.name == "compare"), None)
+    shown = (key.shown or key.keys.partition(",")[0]) if key else "="
+    steps = (("2", "the runs"), ("Space", "marks one there, and another"), (shown, "compares those that are marked"))
+    return [
+        ("Nothing to compare yet\n\n", "bold $accent"),
+        ("Two runs or more are laid over one another here: their curves, their differences at each sparsity, ", ""),
+        ("and the settings in which they differ.\n\n", ""),
+        *(piece for key, said in steps for piece in ((f"  {key:<8}", "bold $primary"), (f"{said}\n", ""))),
+    ]
