@@ -83,6 +83,14 @@ KEYS = {
             Key("open", "enter", "open", "Open", "Open the run under the cursor", footer=False),
         ),
     ),
+    "question": Group(
+        "In this question",
+        (
+            Key("start", "enter,f5", "start", "Start", priority=True, shown="Enter"),
+            Key("next", "tab", "app.focus_next", "Next field"),
+            Key("leave", "escape", "leave", "Leave it", priority=True, shown="Esc"),
+        ),
+    ),
     "log": Group(
         "In the log",
         (
