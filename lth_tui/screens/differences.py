@@ -48,8 +48,8 @@ def _member(one: Member, place: int, base: bool, hidden: bool, metric: str) -> R
     dense = next((entry["arms"]["dense"] for entry in rounds if "dense" in entry["arms"]), {})
     named = [plain.line(summary.named(spec, part) or "?", 40) for part in ("model", "data", "schedule")]
     return (
-        [(sign(place, one.name)[0][0], "dim")] if hidden else sign(place, one.name),
-        [("base", "accent")] if base else [("hidden", "dim")] if hidden else "",
+        [(f"  {one.name}", "dim")] if hidden else sign(place, one.name),
+        [("base", "dim" if hidden else "accent")] if base else [("hidden", "dim")] if hidden else "",
         [words.state(one.view["state"])],
         *named,
         str(len(one.view["seeds"]) or "?"),

@@ -169,17 +169,17 @@ class QuestionScreen(ModalScreen[None]):
             return
         self._at_work("making sure of it")
         # Reading a corpus can take ten seconds: a daemon, so that quitting need not wait for it.
-        threading.Thread(target=self._start, args=(self.values(),), daemon=True).start()
+        threading.Thread(target=self._start, args=(self.app, self.values()), daemon=True).start()
 
     def _at_work(self, text: str) -> None:
         self.at_work = text
         if self.is_current:
             self._show()
 
-    def _start(self, values: Values) -> None:
+    def _start(self, app: "LthApp", values: Values) -> None:
         def say(do: Callable[[Any], None], what: object) -> None:
-            with suppress(RuntimeError):  # the app is gone; what was begun is not left halfway for that
-                self.app.call_later(do, what)
+            with suppress(RuntimeError):  # the app is gone, and what was begun goes on
+                app.call_later(do, what)
 
         say(self._done, asking.started(self.question, values, lambda text: say(self._at_work, text)))
 
