@@ -87,7 +87,7 @@ KEYS = {
         "In this question",
         (
             Key("start", "enter,f5", "start", "Start", priority=True, shown="Enter"),
-            Key("next", "tab", "app.focus_next", "Next field"),
+            Key("next", "tab", "app.focus_next", "Next field", shown="Tab"),
             Key("leave", "escape", "leave", "Leave it", priority=True, shown="Esc"),
         ),
     ),

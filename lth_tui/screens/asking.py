@@ -40,7 +40,6 @@ class Question:
     check: Callable[[Values], Checked]
     start: Callable[[Values, Tell], tuple[Path, Popen | None]]  # BadInput, LaunchFailed
     command: Callable[[Values], str]
-    datasets: bool = False  # whether one of those on this machine is to be chosen
 
 
 def checked(question: Question, values: Values) -> Checked:
@@ -179,7 +178,7 @@ def transfer(run: Path, number: int | None) -> Question:
     about = (
         "Weights and mask are carried over by word; a head for other classes is new. It is trained as is usual there."
     )
-    return Question("Transfer a ticket", run, about, fields, check, start, command, datasets=True)
+    return Question("Transfer a ticket", run, about, fields, check, start, command)
 
 
 # Two copies and the line between them

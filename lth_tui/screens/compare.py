@@ -253,7 +253,7 @@ class CompareScreen(Screen[None]):
             self.app.open_run(self.members[self.chosen].path)
 
     def action_copy(self) -> None:
-        if self.members:
+        if len(self.members) > 1:
             self.app.copy(self.command())
 
     def command(self) -> str:

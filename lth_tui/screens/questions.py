@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static
 
 from engine import catalog
-from engine.record import rundir
+from engine.record import extensions, rundir, summary
 from lth_tui import plain
 from lth_tui.keys import bindings
 from lth_tui.screens import asking, menu
@@ -48,6 +48,7 @@ class QuestionScreen(ModalScreen[None]):
 
     CSS_PATH = "questions.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings("question")
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-roomy")]  # noqa: RUF012
 
     app: "LthApp"
 
@@ -82,8 +83,8 @@ class QuestionScreen(ModalScreen[None]):
             )
             for name, (label, *_) in self.question.fields.items():
                 yield Field(name, label, "data.test_file=tests.csv training.epochs=3" if name == "further" else "")
-            if self.question.datasets:
-                yield menu.table("dataset", lambda card: menu.dataset(card, self.entries.get(card.name)))
+                if name == "dataset":
+                    yield menu.table("dataset", lambda card: menu.dataset(card, self.entries.get(card.name)))
             yield Static(id="said", markup=False)
         yield Footer(show_command_palette=False, compact=True)
 
@@ -95,7 +96,7 @@ class QuestionScreen(ModalScreen[None]):
                 field.input.value = first
                 field.say(hint, "")
         self.query(Field).first().input.focus()
-        if self.question.datasets:
+        if "dataset" in self.question.fields:
             self.app.run_worker(self._list, thread=True, group="question", exit_on_error=False)
         self._look()
 
@@ -112,8 +113,9 @@ class QuestionScreen(ModalScreen[None]):
 
     def on_question_screen_listed(self, message: Listed) -> None:
         self.entries = {entry["name"]: entry for entry in message.entries}
-        cards = [catalog.DATASETS[name] for name in self.entries]
-        self.query_one("#dataset", Table).show(cards)
+        own = summary.named(extensions.spec(self.question.run), "data")
+        names = sorted(self.entries, key=lambda name: name == own)  # last, since its tickets come from there
+        self.query_one("#dataset", Table).show([catalog.DATASETS[name] for name in names])
 
     @on(Table.Moved, "#dataset")
     def _chosen(self, message: Table.Moved) -> None:

@@ -189,7 +189,7 @@ async def test_transfer_lists_the_datasets_here_and_takes_a_file(
         table = screen.query_one("#dataset", Table)
         await until(pilot, lambda: [card.name for card in table.items] == ["pydoc", "ag_news"])
         await until(pilot, lambda: screen.checked and not screen.checked.errors)
-        assert field(pilot.app, "dataset").input.value == "pydoc", "the first of those that are here"
+        assert field(pilot.app, "dataset").input.value == "pydoc", "the first that is not the run's own"
         table.focus()
         await pilot.press("down")
         await until(pilot, lambda: field(pilot.app, "dataset").input.value == "ag_news")
