@@ -14,6 +14,7 @@ def words(runs: Path, spec: "RunSpec", trainings: int, noun: str = "training") -
     from engine.record import pace
 
     seconds, epochs = pace.seconds_an_epoch(runs, spec.model_dump(mode="json")), spec.training.epochs
-    known = seconds is not None
-    about = f"about {tables.duration(seconds * epochs * trainings)} on this machine" if known else "no estimate yet"
+    about = "no estimate yet"
+    if seconds is not None:
+        about = f"about {tables.duration(seconds * epochs * trainings)} on this machine"
     return f"{tables.count(trainings, noun)} of at most {tables.count(epochs, 'epoch')}: {about}."

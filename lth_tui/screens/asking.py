@@ -190,7 +190,7 @@ def stability(run: Path, number: int | None) -> Question:
     def asked(values: Values) -> "Asked":
         from engine.process import ask
 
-        return ask.stability(run, *(_whole(name, values[name]) for name in ("round", "points")))
+        return ask.stability(run, _whole("round", values["round"]), _whole("points", values["points"]))
 
     def check(values: Values) -> Checked:
         from lth_tui import cost

@@ -148,15 +148,16 @@ class CompareScreen(Screen[None]):
         """What the tables and the chart show: arm, metric, base."""
         one = self.members[self.base]
         ((sign, colour),) = differences.sign(self.base, one.name)
-        said = [
-            (plain.line(self.arm, 40), "bold $accent"),
-            (f" · {one_run.METRICS[self.metric][1]} · against ", "$foreground-muted"),
-            (sign, f"bold ansi_{colour}"),
-        ]
+        arm, base = (plain.line(self.arm, 40), "bold $accent"), (sign, f"bold ansi_{colour}")
+        said = [arm, (f" · {one_run.METRICS[self.metric][1]} · against ", "$foreground-muted"), base]
+        if not self.has_class("-narrow"):
+            return Content.assemble(*said)
         tabs = [(f"  {title}", "bold" if self.pane == name else "$foreground-muted") for name, title in PANES.items()]
-        room = self.size.width - 2 - sum(Content(text).cell_length for text, _ in (*said, *tabs))
-        narrow = self.has_class("-narrow") and room >= 0
-        return Content.assemble(*said, *([(" " * room, ""), *tabs] if narrow else []))
+        for begun in (said, [arm, (" against ", "$foreground-muted"), base]):
+            room = self.size.width - 2 - sum(Content(text).cell_length for text, _ in (*begun, *tabs))
+            if room >= 0:
+                return Content.assemble(*begun, (" " * room, ""), *tabs)
+        return Content.assemble(*said)
 
     def _draw(self) -> None:
         curves = comparison.curves(
@@ -187,7 +188,7 @@ class CompareScreen(Screen[None]):
                 Column(differences.sign(base, members[base].name), 8, right=True),
             )
             table = self.table("differences")
-            table.set_columns(differences.beside(first, members, others, wanted, 17))
+            table.set_columns(differences.beside(first, members, others, wanted, differences.WIDTHS[self.metric]))
             table.show(differences.aligned(found, members, base, self.arm, self.metric))
             order = [base, *others]
             paths = (Column("setting", 24, grow=1, most=30),)
@@ -213,7 +214,7 @@ class CompareScreen(Screen[None]):
     def chosen(self) -> int:
         return self.table("members").cursor
 
-    def action_toggle(self) -> None:
+    def action_curve(self) -> None:
         if self.members:
             self.hidden ^= {self.chosen}
             self._show()

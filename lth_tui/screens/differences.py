@@ -21,6 +21,7 @@ MEMBERS = (
     Column("dense", 6, right=True, keep=55),
     Column("", 10, grow=20, keep=10),
 )
+WIDTHS = {"accuracy": 18, "macro-f1": 18, "loss": 23}  # of a difference with its interval
 _UNKNOWN: Cell = [("·", "dim")]
 
 

@@ -122,7 +122,7 @@ async def test_arm_and_metric_go_round(runs: Path) -> None:
         await sees(pilot, "test macro-F1 % by sparsity %")
         await pilot.press("m")
         await until(pilot, lambda: row(screen, "20.0 %")[1:] == ["0.399", "-0.030 [-0.030, -0.030]"])
-        await sees(pilot, "test cross-entropy by sparsity %", "in nats")
+        await sees(pilot, "test cross-entropy by sparsity %", "in nats", "-0.030 [-0.030, -0.030]")
         assert re.search(r"0\.\d{3} ┤", drawn(pilot))
         assert screen.command().endswith(" --metric loss")
         await pilot.press("m")
@@ -143,8 +143,8 @@ async def test_where_it_is_narrow_tab_turns_from_chart_to_differences_to_setting
         assert "+3.0 [" not in drawn(pilot)
         await pilot.press("tab")
         await sees(pilot, "by sparsity %")
-        await pilot.press("shift+tab")
-        await sees(pilot, "training.epochs")
+        await pilot.press("shift+tab", "m", "m")
+        await sees(pilot, "training.epochs", "chart  differences  settings")
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 40), (10, 3), (200, 60)])
