@@ -66,9 +66,9 @@ KEYS = {
         (
             Key("back", "escape,backspace", "app.pop_screen", "Back", shown="Esc"),
             Key(
-                "toggle",
+                "curve",
                 "space",
-                "toggle",
+                "curve",
                 "Curve",
                 "Show or hide the curve of the run under the cursor",
                 shown="Space",
