@@ -203,9 +203,11 @@ class LthApp(App[None]):
             self.push_screen(Palette())
 
     def compare(self, runs: list[Path]) -> None:
-        """Lay runs over each other, on top of the runs."""
+        """Hold runs against one another, on top of the list one is at, else of the runs."""
         from lth_tui.screens.compare import CompareScreen
 
+        if self.current_mode == "launch":
+            self.switch_mode("runs")
         self.push_screen(CompareScreen(runs))
 
     def clone(self, run: Path) -> None:

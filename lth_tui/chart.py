@@ -42,12 +42,12 @@ def style_of(index: int) -> tuple[str, str]:
     return MARKERS[index % len(MARKERS)], COLOURS[index % len(COLOURS)]
 
 
-def curves(rounds: list[dict], arms: list[str]) -> tuple[list[Curve], float | None]:
-    """Mean test accuracy over seeds, from the rounds of `lth show --json`: a curve an arm, and the dense network's."""
-    dense = next((mean(r["arms"]["dense"]["test_accuracy"]) for r in rounds if "dense" in r["arms"]), None)
+def curves(rounds: list[dict], arms: list[str], metric: str = "test_accuracy") -> tuple[list[Curve], float | None]:
+    """Means over seeds, from the rounds of `lth show --json`: a curve an arm, and the dense network's."""
+    dense = next((mean(r["arms"]["dense"].get(metric, [])) for r in rounds if "dense" in r["arms"]), None)
     found = []
     for arm in arms:
-        pairs = [(r["sparsity"], mean(r["arms"].get(arm, {}).get("test_accuracy", []))) for r in rounds]
+        pairs = [(r["sparsity"], mean(r["arms"].get(arm, {}).get(metric, []))) for r in rounds]
         points = tuple((s, a) for s, a in pairs if s is not None and a is not None)
         found.append(Curve(arm, points))
     return found, dense

@@ -25,14 +25,15 @@ def report(
         if trained[0] and trained[place]:
             parts += ["", *_differences(one, names, place, metric, arm)]
     if any(entry["arms"] for one in found["comparisons"] for entry in one["rounds"]):
-        parts.append(Text(_legend(metric), style=tables.QUIET))
+        parts.append(Text(legend(metric), style=tables.QUIET))
     if (
         arm != "dense"
         and width is not None
         and width >= _CHART
-        and (lines := _curves(runs, names, arm or "ticket", width))
+        and (lines := chart.draw(curves(runs, names, arm or "ticket"), None, width, 16))
     ):
-        parts += ["", Text(f"{arm or 'ticket'} of each run"), *lines]
+        drawn = [Text.assemble(*pieces) for pieces in lines]
+        parts += ["", Text(f"{arm or 'ticket'} of each run"), *drawn]
     return Group(*parts)
 
 
@@ -69,17 +70,17 @@ def _settings(found: dict[str, Any], names: list[str]) -> list[RenderableType]:
         marker, colour = chart.style_of(place)
         made.add_column(Text(f"{marker} {name}", style=colour), overflow="fold")
     for path, values in found["settings"].items():
-        cells = [_value(values[run["id"]]) if run["id"] in values else Text("–") for run in found["runs"]]
+        cells = [Text(setting(values[run["id"]])) if run["id"] in values else Text("–") for run in found["runs"]]
         made.add_row(Text(plain.line(path, 80)), *cells)
     return ["", made]
 
 
-def _value(value: Any) -> Text:
+def setting(value: Any) -> str:
     """A setting as `--set` takes it."""
     if value is None or isinstance(value, bool):
-        return Text("none" if value is None else str(value).lower())
+        return "none" if value is None else str(value).lower()
     words = ",".join(map(str, value)) if isinstance(value, list) else value
-    return Text(plain.line(words, _MOST))
+    return plain.line(words, _MOST)
 
 
 def _differences(
@@ -101,12 +102,12 @@ def _differences(
     last = ""
     for name, entry in _rows(one):
         compared = entry["arms"][name]
-        cells = [_level(compared[side], metric) for side in ("baseline", "run")]
+        cells = [level(compared[side], metric) for side in ("baseline", "run")]
         made.add_row(
             tables.text(name if name != last else ""),
             _sparsities(entry),
             *cells,
-            _gap(compared, metric),
+            gap(compared, metric),
             f"{compared['seeds'][0]} paired" if compared["paired"] else " and ".join(map(str, compared["seeds"])),
         )
         last = name
@@ -131,24 +132,32 @@ def _rows(one: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def _sparsities(entry: dict[str, Any]) -> str:
     """`48.8`, or where the two differ visibly `48.8, 51.2`: the baseline's first, as the columns stand."""
+    words = tables.percent(share(entry["sparsity"]))
+    return f"{tables.percent(share(entry['baseline_sparsity']))}, {words}" if apart(entry) else words
+
+
+def apart(entry: dict[str, Any]) -> bool:
+    """Whether the sparsities of two rounds that meet differ visibly."""
     theirs, mine = share(entry["baseline_sparsity"]), share(entry["sparsity"])
-    words = tables.percent(mine)
-    return f"{tables.percent(theirs)}, {words}" if None not in (theirs, mine) and abs(theirs - mine) > _APART else words
+    return theirs is not None and mine is not None and abs(theirs - mine) > _APART
 
 
-def _level(mean: object, metric: str) -> str:
+def level(mean: object, metric: str) -> str:
+    """A mean in percent, or in nats."""
     if metric != "loss":
         return tables.percent(mean)
     known = number(mean)
     return "–" if known is None else f"{known:.3f}"
 
 
-def _gap(compared: dict[str, Any], metric: str) -> str:
+def gap(compared: dict[str, Any], metric: str) -> str:
+    """A difference to the baseline and its interval: `+0.2 [-0.1, 0.5]`."""
     one = {"gap": compared["difference"], "ci95": compared["ci95"]}
     return one_run.gap(one, scale=1, digits=3) if metric == "loss" else one_run.gap(one)
 
 
-def _legend(metric: str) -> str:
+def legend(metric: str) -> str:
+    """What the numbers are."""
     unit = "nats" if metric == "loss" else "points"
     return (
         f"{one_run.METRICS[metric][1]}, means over the seeds compared; differences to the baseline in {unit} with 95 % "
@@ -156,11 +165,13 @@ def _legend(metric: str) -> str:
     )
 
 
-def _curves(runs: list[dict[str, Any]], names: list[str], arm: str, width: int) -> list[Text]:
-    """One curve a run: an arm's mean test accuracy against sparsity, from the run's dense network on."""
+def curves(runs: list[dict[str, Any]], names: list[str], arm: str, metric: str = "accuracy") -> list[Curve]:
+    """One curve a run: an arm's mean against sparsity, from the run's dense network on; without points where the run
+    has no such arm, so that the others keep their colours.
+    """
     found = []
     for run, name in zip(runs, names, strict=True):
-        (curve,), dense = chart.curves(run["rounds"], [arm])
+        (curve,), dense = chart.curves(run["rounds"], [arm], one_run.METRICS[metric][0])
         start = ((0.0, dense),) if dense is not None and curve.points else ()
         found.append(Curve(name, (*start, *curve.points)))
-    return [Text.assemble(*pieces) for pieces in chart.draw(found, None, width, 16)]
+    return found

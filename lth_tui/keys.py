@@ -95,6 +95,36 @@ KEYS = {
             Key("copy.line", "Y", "copy_line", "Copy line", "Copy the `lth` line that makes this run", footer=False),
         ),
     ),
+    "compare": Group(
+        "On these runs",
+        (
+            Key("back", "escape,backspace", "app.pop_screen", "Back", shown="Esc"),
+            Key(
+                "curve",
+                "space",
+                "curve",
+                "Curve",
+                "Show or hide the curve of the run under the cursor",
+                shown="Space",
+            ),
+            Key("base", "b", "base", "Base", "The run under the cursor is what the others are compared to"),
+            Key("arm", "a", "arm", "Arm", "The next arm; the ticket comes round again"),
+            Key("metric", "m", "metric", "Metric", "Accuracy, macro-F1 or loss"),
+            Key("pane", "tab", "pane(1)", "Pane", "Runs, differences, settings", shown="Tab"),
+            Key("pane.back", "shift+tab", "pane(-1)", "The pane before", footer=False),
+            Key("write", "w", "write", "Csv", "Write the differences to a csv file in this folder"),
+            Key("copy", "y", "copy", "Copy", "Copy the `lth compare` line, through tmux and SSH too"),
+            Key("open", "enter", "open", "Open", "Open the run under the cursor", footer=False),
+        ),
+    ),
+    "question": Group(
+        "In this question",
+        (
+            Key("start", "enter,f5", "start", "Start", priority=True, shown="Enter"),
+            Key("next", "tab", "app.focus_next", "Next field", shown="Tab"),
+            Key("leave", "escape", "leave", "Leave it", priority=True, shown="Esc"),
+        ),
+    ),
     "page": Group(
         "In these lines",
         (

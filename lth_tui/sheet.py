@@ -7,6 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from engine.record import summary
@@ -67,6 +68,38 @@ def rounds(shown: dict[str, Any]) -> str:
                         yield [shown["id"], *where, arm, seed, *found]
 
     return table(columns, rows())
+
+
+def comparison(found: dict[str, Any]) -> str:
+    """A line an arm and a sparsity that a run shares with the baseline, from `lth compare --json`."""
+    means = ("baseline", "run", "difference")
+    columns = ["metric", "baseline", "run", "arm", "baseline_round", "round", "baseline_sparsity", "sparsity"]
+    columns += ["baseline_mean", "run_mean", "difference", "ci95_low", "ci95_high", "paired", "baseline_seeds", "seeds"]
+
+    def rows() -> Iterable[list[object]]:
+        for one in found["comparisons"]:
+            for entry in one["rounds"]:
+                where = [entry[name] for name in columns[4:8]]
+                for arm, told in entry["arms"].items():
+                    numbers = [*map(told.get, means), *(told["ci95"] or (None, None)), told["paired"], *told["seeds"]]
+                    yield [found["metric"], found["baseline"], one["run"], arm, *where, *numbers]
+
+    return table(columns, rows())
+
+
+def write(folder: Path, name: str, text: str) -> tuple[str, str]:
+    """Put a sheet into a new file of a folder, replacing none; what came of it in a sentence, and its severity."""
+    for number in range(1, 1000):
+        path = folder / f"{name}{f'-{number}' if number > 1 else ''}.csv"
+        try:
+            with path.open("x", newline="", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            return f"{path} could not be written ({error.strerror or error}).", "error"
+        return f"Written: {path}", "information"
+    return f"{folder} has a thousand sheets of this name already; remove some.", "error"
 
 
 def _at(values: object, place: int) -> object:

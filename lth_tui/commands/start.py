@@ -108,10 +108,11 @@ def extend(
     """
     from engine.process import extending
     from engine.record import extensions
+    from lth_tui import cost
 
     found = output.find(run)
     before, after = extending.extend(found, seeds, rounds)
-    output.say(_cost(after, after.trainings - before.trainings, "further training"), "bright_black")
+    output.say(cost.words(found.parent, after, after.trainings - before.trainings, "further training"), "bright_black")
     looks = 1 + len(extensions.read(found))
     output.say(f"Its verdict will be look {looks} at the data.", "bright_black")
     raise typer.Exit(_start(found, detach, json))
@@ -130,10 +131,10 @@ def launch(
     from engine.places import runs_root
     from engine.process import slots
     from engine.process.launch import new_run
-    from lth_tui import tables
+    from lth_tui import cost, tables
 
     slots.asked()  # BadInput before there is a run
-    cost = _cost(spec, spec.trainings)  # before there is a run that measured nothing yet
+    costs = cost.words(runs_root(), spec, spec.trainings)  # before there is a run that measured nothing yet
     try:
         with tables.words().status("Preparing", spinner="line") as status:
             made = new_run(runs_root(), spec, preparing(status), fill)
@@ -142,7 +143,7 @@ def launch(
         return output.INTERRUPTED
     for remark in (*remarks, *specs.remarks(spec)):
         output.say(f"Note: {remark}.", "yellow")
-    output.say(cost, "bright_black")
+    output.say(costs, "bright_black")
     if note := store.validate(spec.data).note:
         output.say(f"{spec.data.name}: {plain.line(note)}.", "bright_black")
     return _start(made, detach, json)
@@ -153,18 +154,6 @@ def preparing(status: Any) -> Callable[[str], None]:
     from lth_tui import tables
 
     return lambda words: status.update(tables.text(f"Preparing: {words} (once)"))
-
-
-def _cost(spec: Any, trainings: int, noun: str = "training") -> str:
-    """How many trainings, and how long they will take where this machine has measured such."""
-    from engine.places import runs_root
-    from engine.record import pace
-    from lth_tui import tables
-
-    seconds, epochs = pace.seconds_an_epoch(runs_root(), spec.model_dump(mode="json")), spec.training.epochs
-    known = seconds is not None
-    about = f"about {tables.duration(seconds * epochs * trainings)} on this machine" if known else "no estimate yet"
-    return f"{tables.count(trainings, noun)} of at most {tables.count(epochs, 'epoch')}: {about}."
 
 
 def _start(made: Path, detach: bool, json: bool) -> int:
