@@ -1,4 +1,4 @@
-"""Where things are kept on this machine. Every folder can be moved by one environment variable."""
+"""Where things are kept on this machine. Every one can be moved by an environment variable."""
 
 import os
 from pathlib import Path
@@ -31,6 +31,13 @@ def schedules_root() -> Path:
     if given := os.environ.get("LTH_SCHEDULES"):
         return Path(given).expanduser().absolute()
     return _home("XDG_CONFIG_HOME", ".config") / "lth" / "schedules"
+
+
+def keys_file() -> Path:
+    """The keys of the app that somebody has moved: `LTH_KEYS`, else `~/.config/lth/keys.toml`."""
+    if given := os.environ.get("LTH_KEYS"):
+        return Path(given).expanduser().absolute()
+    return _home("XDG_CONFIG_HOME", ".config") / "lth" / "keys.toml"
 
 
 def encoded_root() -> Path:

@@ -3,52 +3,33 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from engine import places
 from engine.errors import BadInput
 from engine.record import history, rundir
-from lth_tui import clipboard, plain
+from lth_tui import clipboard, keymap, plain, preferences, themes
 from lth_tui.keys import PLACES, bindings
+from lth_tui.palette import Palette
 from lth_tui.screens import words
+from lth_tui.screens.colours import ColoursScreen
 from lth_tui.screens.help import HelpScreen
 from lth_tui.screens.launch import LaunchScreen
 from lth_tui.screens.run import RunScreen
 from lth_tui.screens.runs import RunsScreen
 from lth_tui.widgets.topbar import TopBar
 
-THEME = Theme(
-    name="lth",
-    primary="#6cb6eb",
-    secondary="#8fa3b8",
-    accent="#e6b673",
-    success="#86c98e",
-    warning="#e5a84b",
-    error="#ea7a80",
-    foreground="#d3dae3",
-    background="#0f1318",
-    surface="#151a21",
-    panel="#1c232c",
-    dark=True,
-    variables={"border": "#4d7fa8", "border-blurred": "#2b3542", "footer-background": "#151a21"},
-)
-# The sixteen colours of the charts, in the tones of the theme; a terminal with a theme of its own shows its own.
-_CHART = [(28, 35, 44), (234, 122, 128), (134, 201, 142), (230, 182, 115), (108, 182, 235), (199, 146, 234)]
-_CHART += [(120, 207, 208), (211, 218, 227)]
-_BRIGHT = [(110, 124, 140), (255, 150, 150), (166, 226, 160), (245, 210, 140), (150, 205, 250), (220, 175, 250)]
-_BRIGHT += [(155, 230, 230), (255, 255, 255)]
-COLOURS = TerminalTheme((15, 19, 24), (211, 218, 227), _CHART, _BRIGHT)
+_NO_COLOUR = NoColor()
 
 
 class LthApp(App[None]):
@@ -58,6 +39,7 @@ class LthApp(App[None]):
     TICK = 1.0  # seconds between two looks at what is on the screen
     ELSEWHERE = 4.0  # further seconds, for the runs while another screen is in front
     CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False  # Textual's own, which knows nothing of runs; ours is an action like any other
     MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {"launch": LaunchScreen, "runs": RunsScreen}
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
@@ -72,6 +54,8 @@ class LthApp(App[None]):
 
     def __init__(self, screen: str = "runs", run: Path | None = None) -> None:
         super().__init__()
+        self.no_color = bool(os.environ.get("NO_COLOR"))  # Textual takes an empty one for a yes
+        self.keys, self._wrong_keys = keymap.read(places.keys_file())
         self.runs = places.runs_root()
         self.summaries: list[history.Summary] | None = None  # None until they are read
         self.notice: str | None = None
@@ -82,14 +66,22 @@ class LthApp(App[None]):
         self._told = ""
 
     def on_mount(self) -> None:
-        self.register_theme(THEME)
-        self.theme = "lth"
-        self.ansi_theme_dark = COLOURS
+        self._dress()
         self.switch_mode(self._opening if self._opening in PLACES else "runs")
         if self._opening_run is not None:
             self.open_run(self._opening_run)
         self.set_interval(self.TICK, self.look)
         self.look()
+
+    def _dress(self) -> None:
+        """Keys and colours as they were chosen; what is wrong with either is told."""
+        self.set_keymap({name: ",".join(keys) for name, keys in self.keys.items()})
+        for one in themes.THEMES.values():
+            self.register_theme(one.theme)
+        kept = preferences.read(self.runs)
+        self.colour(themes.first(kept.values.get("theme"), self.no_color, self.console.color_system))
+        for trouble in filter(None, [*self._wrong_keys, kept.trouble]):
+            self.say(trouble, "warning")
 
     # The list of runs
 
@@ -146,6 +138,10 @@ class LthApp(App[None]):
             self.switch_mode("runs")
         self.push_screen(RunScreen(run))
 
+    def action_palette(self) -> None:
+        if not Palette.is_open(self):
+            self.push_screen(Palette())
+
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
@@ -158,6 +154,40 @@ class LthApp(App[None]):
             if text != self._told:  # once, not every second
                 self._told = text
                 self.say(text, "error")
+
+    # Keys and colours
+
+    def key(self, name: str) -> str:
+        """The first key of a name of the registry, such as `runs.stop`, as people write it."""
+        return keymap.shown((self.keys.get(name) or keymap.usual()[name])[0])
+
+    def colour(self, name: str) -> None:
+        """Show everything in the colours of one of the themes."""
+        self.no_color = name == themes.NONE
+        self.ansi_theme_dark = self.ansi_theme_light = themes.THEMES[name].palette
+        self.theme = name
+
+    def keep_colours(self, name: str) -> None:
+        """Show them now and whenever the app is opened."""
+        self.colour(name)
+        self.run_worker(lambda: self._keep("theme", name), thread=True, group="preferences", exit_on_error=False)
+
+    def _keep(self, key: str, value: object) -> None:
+        try:
+            trouble = preferences.set(self.runs, key, value)
+        except BadInput as error:
+            trouble = str(error)
+        if trouble:
+            self.call_from_thread(self.say, trouble, "warning")
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without colours none passes, whatever a chart asks for."""
+        filters = [one for one in super().get_line_filters() if not isinstance(one, Monochrome | NoColor)]
+        return [*filters, _NO_COLOUR] if self.no_color else filters
+
+    def action_theme(self) -> None:
+        if not isinstance(self.screen, ColoursScreen):
+            self.push_screen(ColoursScreen(self.theme))
 
     def say(self, text: str, severity: str = "information") -> None:
         """A short notice in the corner; foreign text is made safe, and nothing in it is markup."""
@@ -187,6 +217,6 @@ class LthApp(App[None]):
         self.exit(message=Text(f"{words.count(working, 'run')} {goes}.") if working else None)
 
 
-def run_app(screen: str | None = None) -> None:
-    """Open the app, at `launch` or `runs`."""
-    LthApp(screen or "runs").run()
+def run_app(screen: str | None = None, run: Path | None = None) -> None:
+    """Open the app, at one of its places, or at a run."""
+    LthApp(screen or "runs", run).run()

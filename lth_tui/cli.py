@@ -6,15 +6,16 @@ Heavy imports stay inside the commands that need them, so that `lth --help` and 
 import os
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from engine.errors import BadInput
+from engine.errors import BadInput, unknown
 from engine.record import modes
 from lth_tui import output
-from lth_tui.commands import act, ask, cache, compare, data, doctor, look, menu, pretrain, start
+from lth_tui.commands import act, ask, cache, compare, data, doctor, keys, look, menu, pretrain, start
 from lth_tui.commands import queue as queuing
 from lth_tui.commands import sweep as sweeping
 
@@ -86,6 +87,7 @@ app.add_typer(dense, name="cache")
 app.add_typer(queue, name="queue")
 for command in (
     look.ls, look.show, look.watch, look.logs, compare.compare, act.stop, act.note, act.rm, act.reindex, doctor.doctor,
+    keys.keys,
 ):  # fmt: skip
     app.command()(command)
 
@@ -103,18 +105,35 @@ def main() -> None:
 def lth(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    screen: Annotated[str, typer.Option("--screen", metavar="PLACE", help="Open the app there.")] = "",
+    run: Annotated[str, typer.Option("--run", metavar="RUN", help="Open the app at a run: its id or @last.")] = "",
 ) -> None:
     if version:
         from engine import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+    place, found = _opening(ctx, screen, run) if screen or run else (None, None)
     if ctx.invoked_subcommand is None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
             raise BadInput("lth: the app needs a terminal; `lth --help` lists what works without one.")
         from lth_tui.app import run_app
 
-        run_app()
+        run_app(place, found)
+
+
+def _opening(ctx: typer.Context, screen: str, run: str) -> tuple[str | None, Path | None]:
+    """Where the app is to open: a place, or a run. Raises BadInput."""
+    from lth_tui.keys import PLACES
+
+    if ctx.invoked_subcommand is not None:
+        option = "--screen" if screen else "--run"
+        raise BadInput(f"{option}: opens the app, and {ctx.invoked_subcommand} was given too; give one of them.")
+    if screen and run:
+        raise BadInput("--screen, --run: both given; give one of them.")
+    if screen and screen not in PLACES:
+        raise unknown("--screen", screen, PLACES)
+    return screen or None, output.find(run) if run else None
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""The keys of the screens, in one place: their bindings are made from it, and so the footer and the help."""
+"""The keys of the screens, in one place: their bindings are made from it, and so footer, help, palette and `lth keys`.
 
-from typing import NamedTuple
+Imports Textual only where bindings are made, so that the command line can list the keys without it.
+"""
 
-from textual.binding import Binding, BindingType
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
 
 PLACES = {"launch": ("1", "Launch"), "runs": ("2", "Runs")}
 
@@ -10,7 +14,7 @@ PLACES = {"launch": ("1", "Launch"), "runs": ("2", "Runs")}
 class Key(NamedTuple):
     """What a key does where one is."""
 
-    name: str  # together with the place it stands at, `runs.stop`, the id of its binding
+    name: str  # together with the place it stands at, `runs.stop`, the id of its binding; what keys.toml calls it
     keys: str  # comma-separated, as Textual names them
     action: str
     title: str  # in the footer
@@ -33,8 +37,10 @@ KEYS = {
         (
             *(Key(f"go.{place}", key, f"go('{place}')", title, footer=False) for place, (key, title) in PLACES.items()),
             Key("help", "question_mark,f1", "help", "Help", "All keys of the screen", shown="?"),
+            Key("palette", "ctrl+p,colon", "palette", "Commands", "All commands, and any run by its name", shown=":"),
+            Key("theme", "ctrl+t", "theme", "Colours", "The colours of the app", footer=False),
             Key("quit", "q", "quit", "Quit", "Leave the app; runs go on"),
-            Key("quit.anywhere", "ctrl+q", "quit", "Quit, also while typing", footer=False, priority=True),
+            Key("quit-anywhere", "ctrl+q", "quit", "Quit, also while typing", footer=False, priority=True),
         ),
     ),
     "runs": Group(
@@ -85,6 +91,17 @@ KEYS = {
             Key("reset", "r", "reset", "Settings as usual", footer=False),
         ),
     ),
+    "help": Group(
+        "In the help",
+        (Key("close", "escape,question_mark,q,enter,f1", "dismiss", "Close", footer=False),),
+    ),
+    "colours": Group(
+        "Choosing colours",
+        (
+            Key("keep", "enter", "keep", "Keep these", footer=False),
+            Key("back", "escape,q", "back", "As they were", footer=False),
+        ),
+    ),
     "table": Group(
         "In a table",
         (
@@ -99,8 +116,10 @@ KEYS = {
 }
 
 
-def bindings(place: str) -> list[BindingType]:
+def bindings(place: str) -> "list[BindingType]":
     """The bindings of a screen or widget, each with an id, `place.name`, that Textual's keymaps know it by."""
+    from textual.binding import Binding
+
     return [
         Binding(
             key.keys,

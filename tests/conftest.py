@@ -56,6 +56,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LTH_CACHE", str(tmp_path / "dense"))
     monkeypatch.setenv("LTH_SCHEDULES", str(tmp_path / "schedules"))
+    monkeypatch.setenv("LTH_KEYS", str(tmp_path / "keys.toml"))
     monkeypatch.setenv("LTH_SLOTS", "8")  # so that a run waits only where a test is about that
     yield
     for lock in [*tmp_path.glob("runs/.queue-*/engine.lock"), *tmp_path.glob("runs/*/engine.lock")]:

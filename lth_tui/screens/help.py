@@ -3,15 +3,16 @@
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-_NAMES = {"pagedown": "PgDn", "pageup": "PgUp", "question_mark": "?", "slash": "/", "down": "↓", "up": "↑"}
-_NAMES |= {"left": "←", "right": "→", "escape": "Esc", "enter": "Enter", "space": "Space", "home": "Home", "end": "End"}
-_LEFT_OUT = ("app.focus_previous", "screen.copy_text", "command_palette", "scroll_left", "scroll_right", "page_left")
+from lth_tui.keymap import shown
+from lth_tui.keys import bindings
+
+_LEFT_OUT = ("app.focus_previous", "screen.copy_text", "scroll_left", "scroll_right", "page_left")
 _LEFT_OUT += ("page_right",)
 
 
@@ -19,7 +20,7 @@ class HelpScreen(ModalScreen[None]):
     """One list of keys, those of the screen first."""
 
     CSS_PATH = "help.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter,f1", "dismiss", "Close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("help")
 
     def __init__(self, behind: Screen) -> None:
         super().__init__()
@@ -52,7 +53,7 @@ def groups(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
         if title and binding.description and active.enabled and told:
             keys, text = found.setdefault(title, {}).get(binding.action, ([], ""))
             text = binding.description if binding.show or not text else text
-            found[title][binding.action] = (keys if (shown := _shown(key)) in keys else [shown, *keys], text)
+            found[title][binding.action] = (keys if (known := shown(key)) in keys else [known, *keys], text)
     order = sorted(found, key=lambda title: (title != getattr(screen, "HELP_TITLE", ""), title == "Everywhere"))
     return [(title, [(" ".join(keys), text) for keys, text in found[title].values()]) for title in order]
 
@@ -63,8 +64,3 @@ def _title(node: object) -> str:
     name = type(node).__name__
     return {"LthApp": "Everywhere", "Table": "In a table", "Input": "", "Log": ""}.get(name, "")
 
-
-def _shown(key: str) -> str:
-    if key.startswith("ctrl+"):
-        return f"^{key[5:]}"
-    return _NAMES.get(key, key.upper() if key.startswith("f") and key[1:].isdigit() else key)
