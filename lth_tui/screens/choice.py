@@ -98,7 +98,7 @@ def hints(model: str) -> dict[str, str]:
 
     settable = specs.settable(model)
     said = {path: settable[path][1] for path in FIELDS if path in settable}
-    said[SEEDS] = "how many, or which: 0,3,7; a verdict needs three or more"
+    said[SEEDS] = "how many, or which: 0,3,7; a verdict needs 3"
     said[FILE] = "a csv, tsv, jsonl or parquet of yours, instead of the dataset"
     return said
 

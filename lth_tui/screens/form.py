@@ -137,5 +137,7 @@ class Form(VerticalScroll, can_focus=False):
         if short:
             name = self.focused_list or "schedule"
             return Content.assemble((f"{name} ", "$accent"), (said[name], "$foreground-muted"))
-        parts = [(f"{name:<9}", "$accent") if part == 0 else (f"{said[name]}\n", "") for name in LISTS for part in (0, 1)]
+        parts = [
+            (f"{name:<9}", "$accent") if part == 0 else (f"{said[name]}\n", "") for name in LISTS for part in (0, 1)
+        ]
         return Content.assemble(*parts).rstrip()

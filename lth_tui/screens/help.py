@@ -63,4 +63,3 @@ def _title(node: object) -> str:
         return title
     name = type(node).__name__
     return {"LthApp": "Everywhere", "Table": "In a table", "Input": "", "Log": ""}.get(name, "")
-

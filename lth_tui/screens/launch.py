@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -23,7 +24,7 @@ from lth_tui.screens import choice as choices
 from lth_tui.screens import launching, menu
 from lth_tui.screens import preview as previews
 from lth_tui.screens.form import LISTS, Form
-from lth_tui.screens.presets import NameScreen, PresetsScreen, keep
+from lth_tui.screens.presets import NameScreen, Preset, PresetsScreen
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -170,8 +171,8 @@ class LaunchScreen(Screen[None]):
         """How to bring a dataset that is not here."""
         if now.data != now.dataset or self.form.entries.get(now.dataset, {}).get("here", True):
             return ""
-        by_key = "f fetches it, as would" if catalog.DATASETS[now.dataset].hub else "bring it with"
-        return f"{now.dataset} is not here yet; {by_key}: {bring(now.dataset)}"
+        how = "press f, or" if catalog.DATASETS[now.dataset].hub else "bring it with"
+        return f"{now.dataset} is not here yet; {how}: {bring(now.dataset)}"
 
     # What it comes to, counted in the background once nothing has changed for a moment
 
@@ -211,9 +212,7 @@ class LaunchScreen(Screen[None]):
             return
         ladder = self.checked.ladder if self.checked else ()
         self.form.tell(self.preview, ladder, self.app.size.height < 34, self.size.height)
-        self.query_one("#sum", Static).update(
-            menu.summed(self.checked, self.preview, self.at_work, self.size.width)
-        )
+        self.query_one("#sum", Static).update(menu.summed(self.checked, self.preview, self.at_work, self.size.width))
         button = self.query_one("#go", Button)
         button.disabled = bool(self.at_work) or self.checked is None or self.checked.spec is None
 
@@ -234,10 +233,9 @@ class LaunchScreen(Screen[None]):
         self.table("model").focus()
 
     def action_reset(self) -> None:
-        self.form.put(self.choice(), self.form.usual)
-        for path, field in self.form.fields.items():
-            field.input.value = self.form.usual.get(path, "")
+        self.form.put(replace(self.choice(), texts=self.form.usual), self.form.usual)
         self._from("")
+        self._chosen_anew()
 
     def action_copy(self) -> None:
         """Copy the line that makes the same run from a shell."""
@@ -276,18 +274,18 @@ class LaunchScreen(Screen[None]):
         """Keep what is chosen under a name."""
         if (spec := self._sound()) is None:
             return
-        tree = spec.model_dump(mode="json")
 
         def named(name: str | None) -> None:
             if name is not None:
-                self.app.say(keep(self.app.runs, name, tree))
+                self.app.say(f"Kept as {name}; F8 lists what is kept.")
 
-        self.app.push_screen(NameScreen(self.app.runs), named)
+        suggested = f"{spec.model.name} {spec.data.name} {spec.schedule.name}"[:60]
+        self.app.push_screen(NameScreen(self.app.runs, spec.model_dump(mode="json"), suggested), named)
 
     def action_presets(self) -> None:
         """Fill the form from what was kept."""
 
-        def chosen(found: tuple[str, dict[str, Any]] | None) -> None:
+        def chosen(found: Preset | None) -> None:
             if found is not None:
                 self.fill(found[1], f"preset {found[0]}")
 

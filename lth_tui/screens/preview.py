@@ -164,19 +164,19 @@ def short(count: int) -> str:
 
 
 def in_lines(seen: Preview | None) -> list[words.Piece]:
-    """Two lines for a narrow screen: parameters by kind, what is left alone in brackets; time and disk."""
+    """Two lines for a narrow screen: parameters by kind, those that are pruned first; time and disk."""
     if seen is None:
         return [("counting …", "$foreground-muted")]
     parts: list[words.Piece] = []
     if seen.kinds is None:
         parts += [("parameters  known once the checkpoint is here", "$foreground-muted")]
     else:
-        most = "" if seen.exact else "at most "
-        parts += [(f"{most}{short(seen.parameters)} parameters, {short(seen.prunable)} prunable: ", "")]
-        told = [(kind, seen.kinds[kind]) for kind in KINDS if seen.kinds.get(kind)]
-        pruned = " ".join(f"{kind} {short(count)}" for kind, count in told if kind in seen.prunable_kinds)
-        kept = " ".join(f"{kind} {short(count)}" for kind, count in told if kind not in seen.prunable_kinds)
-        parts += [(pruned, "$primary"), (f" ({kept})" if kept else "", "$foreground-muted")]
+        told = [
+            (kind in seen.prunable_kinds, f"{kind} {short(seen.kinds[kind])}") for kind in KINDS if seen.kinds.get(kind)
+        ]
+        pruned, kept = (" ".join(text for prunes, text in told if prunes is wanted) for wanted in (True, False))
+        parts += [(f"{'' if seen.exact else '≤'}{short(seen.parameters)} parameters, prunes ", "")]
+        parts += [(pruned, "$primary"), (f", not {kept}" if kept else "", "$foreground-muted")]
     text, tone = room(seen)
     parts += [("\n", ""), (f"{takes(seen)}; ", ""), (f"disk {text}", words.COLOURS[tone])]
     return parts
@@ -193,7 +193,10 @@ def in_a_pane(seen: Preview | None) -> list[words.Piece]:
         parts += _kinds(seen)
     text, tone = room(seen)
     parts += [("Trainings   ", "$accent"), (f"{seen.trainings:,}\n", "")]
-    parts += [("Takes       ", "$accent"), (f"{takes(seen)}\n", "" if seen.seconds is not None else "$foreground-muted")]
+    parts += [
+        ("Takes       ", "$accent"),
+        (f"{takes(seen)}\n", "" if seen.seconds is not None else "$foreground-muted"),
+    ]
     parts += [("Disk        ", "$accent"), (f"{text}\n", words.COLOURS[tone])]
     return parts
 
@@ -201,7 +204,10 @@ def in_a_pane(seen: Preview | None) -> list[words.Piece]:
 def _kinds(seen: Preview) -> Sequence[words.Piece]:
     assert seen.kinds is not None
     most = "" if seen.exact else "at most "
-    parts: list[words.Piece] = [(f"  {most}{seen.parameters:,}, ", ""), (f"{short(seen.prunable)} prunable\n", "$primary")]
+    parts: list[words.Piece] = [
+        (f"  {most}{seen.parameters:,}, ", ""),
+        (f"{short(seen.prunable)} prunable\n", "$primary"),
+    ]
     for kind in KINDS:
         count = seen.kinds.get(kind, 0)
         if not count:

@@ -7,7 +7,7 @@ from textual.widgets import Input, Label, Static
 
 from lth_tui import plain
 
-_NO_CONTROLS = r"[^\x00-\x1f\x7f-\x9f]*"
+NO_CONTROLS = r"[^\x00-\x1f\x7f-\x9f]*"
 
 
 class Field(Horizontal):
@@ -20,7 +20,7 @@ class Field(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Label(self.label, markup=False, classes="label")
-        yield Input(placeholder=self.example, compact=True, restrict=_NO_CONTROLS, max_length=500)
+        yield Input(placeholder=self.example, compact=True, restrict=NO_CONTROLS, max_length=500)
         yield Static(markup=False, classes="hint")
 
     @property
