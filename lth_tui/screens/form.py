@@ -121,13 +121,15 @@ class Form(VerticalScroll, can_focus=False):
         else:
             next(field for path, field in self.fields.items() if path in errors).input.focus()
 
-    def tell(self, seen: previews.Preview | None, ladder: tuple[float, ...], short: bool, height: int) -> None:
+    def tell(self, seen: previews.Preview | None, waits: str, ladder: tuple[float, ...], height: int) -> None:
         """What it comes to, beside the fields or, where there is no room for that, above them."""
-        self.query_one("#about", Static).update(self._about(short))
-        brief, pane = self.query_one("#brief", Static), self.query_one("#preview", Static)
-        brief.update(Content.assemble(*menu.ladder_in_a_line(ladder), ("\n", ""), *previews.in_lines(seen)))
-        rows = [*previews.in_a_pane(seen), *menu.ladder(ladder, height - 26)]
-        pane.update(Content.assemble(*rows).rstrip())
+        self.query_one("#about", Static).update(self._about(short=height < 34))
+        line = [*menu.ladder_in_a_line(ladder), ("\n" if ladder else "", "")]
+        told = previews.in_lines(seen) if seen else [(waits, "$foreground-muted")]
+        self.query_one("#brief", Static).update(Content.assemble(*line, *told))
+        told = previews.in_a_pane(seen) if seen else [(f"{waits}\n", "$foreground-muted")]
+        pane = Content.assemble(*told, ("\n", ""), *menu.ladder(ladder, height - 28)).rstrip()
+        self.query_one("#preview", Static).update(pane)
 
     def _about(self, short: bool) -> Content:
         """The card that has the focus, in a line; where there is height, all that is chosen."""

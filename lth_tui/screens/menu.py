@@ -12,8 +12,8 @@ from lth_tui.screens import preview as previews
 from lth_tui.screens import words
 from lth_tui.widgets.table import Column, Piece, Row, Table
 
-EXAMPLES = {choices.FURTHER: "key=value pairs, say data.train_size=2000 model.filters=50"}  # in fields of some length
-EXAMPLES[choices.FILE] = "a csv, tsv, jsonl or parquet of yours, instead of the dataset"
+EXAMPLES = {choices.FURTHER: "key=value …, say data.train_size=2000"}  # in fields of some length
+EXAMPLES[choices.FILE] = "a csv, tsv, jsonl or parquet of yours"
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _TITLE = Column("", 24, grow=20, keep=1)
 _COLUMNS = {
@@ -45,10 +45,14 @@ def dataset(card: catalog.DatasetCard, entry: dict[str, Any] | None) -> Row:
     to_fetch = "to fetch" if card.hub else "not here"
     size = "" if entry["bytes"] is None else f" {previews.size(entry['bytes'])}"
     here = [("here", "good"), (size, "dim")] if entry["here"] else [(to_fetch, "warn")]
-    known = entry["train"] is not None
-    train, test = (entry["train"], entry["test"]) if known else (card.train, card.test)
-    counts = f"{'' if known else '~'}{_thousands(train)}+{_thousands(test)}"
-    return (card.name, [(counts, "dim")], here, [(card.title, "dim")])
+    return (card.name, [(_counts(card, entry), "dim")], here, [(card.title, "dim")])
+
+
+def _counts(card: catalog.DatasetCard, entry: dict[str, Any]) -> str:
+    """Texts to train and to test on, `~` where they are the catalog's."""
+    if entry["train"] is not None:
+        return f"{_thousands(entry['train'])}+{_thousands(entry['test'])}"
+    return f"~{_thousands(card.train)}+{_thousands(card.test)}"
 
 
 def schedule(card: catalog.ScheduleCard) -> Row:
@@ -72,7 +76,9 @@ def said(card: Any, entries: dict[str, dict[str, Any]]) -> str:
     if isinstance(card, catalog.DatasetCard):
         entry = entries.get(card.name, {})
         note = f" · {entry['note']}" if entry.get("note") else ""
-        return plain.line(f"{text} · {len(entry.get('classes') or card.classes)} classes{note}")
+        classes = f"{len(entry.get('classes') or card.classes)} classes"
+        texts = f"{_counts(card, entry)} texts, {classes}" if entry else classes
+        return plain.line(f"{card.name} · {texts} · {card.title}{note}")
     return plain.line(f"{text} · {card.citation}")
 
 

@@ -163,10 +163,8 @@ def short(count: int) -> str:
     return str(count)
 
 
-def in_lines(seen: Preview | None) -> list[words.Piece]:
+def in_lines(seen: Preview) -> list[words.Piece]:
     """Two lines for a narrow screen: parameters by kind, those that are pruned first; time and disk."""
-    if seen is None:
-        return [("counting …", "$foreground-muted")]
     parts: list[words.Piece] = []
     if seen.kinds is None:
         parts += [("parameters  known once the checkpoint is here", "$foreground-muted")]
@@ -182,10 +180,8 @@ def in_lines(seen: Preview | None) -> list[words.Piece]:
     return parts
 
 
-def in_a_pane(seen: Preview | None) -> list[words.Piece]:
+def in_a_pane(seen: Preview) -> list[words.Piece]:
     """A line a kind with a bar for its share, then trainings, time and disk."""
-    if seen is None:
-        return [("counting …\n", "$foreground-muted")]
     parts: list[words.Piece] = [("Parameters", "$accent")]
     if seen.kinds is None:
         parts += [("  known once the checkpoint is here\n", "$foreground-muted")]
