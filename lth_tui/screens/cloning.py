@@ -1,20 +1,17 @@
 """The launch form filled from a spec: that of a run, or a preset. Knows no Textual."""
 
-import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput
 from engine.schedules import SCHEDULES
-from lth_tui import command_line
+from lth_tui import command_line, plain
 from lth_tui.screens import choice as choices
 from lth_tui.screens.choice import Choice
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
-
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ def of_spec(tree: dict[str, Any]) -> Filled:
     texts[choices.SEEDS] = str(len(seeds)) if counted else ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
     texts[choices.FILE] = spec.data.file or ""
     texts[choices.FURTHER] = shlex.join(f"{path}={value}" for path, value in pairs.items())
-    if wild := next((path for path, text in texts.items() if _CONTROLS.search(text)), None):
-        raise BadInput(f"{wild}: it holds control characters, which no field takes; start such a run from a shell.")
+    if wild := next((path for path, text in texts.items() if plain.line(text, len(text) + 1) != text), None):
+        raise BadInput(f"{wild}: it holds signs that no field shows as they are; start such a run from a shell.")
     remark = ""
     if schedule != spec.schedule.name:
         remark = f"schedule {spec.schedule.name} is not here; its values are settings of {schedule}"

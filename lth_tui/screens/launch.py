@@ -97,7 +97,7 @@ class LaunchScreen(ChoosingScreen):
             if name is not None:
                 self.app.say(f"Kept as {name}; F8 lists what is kept.")
 
-        suggested = f"{spec.model.name} {spec.data.name} {spec.schedule.name}"[:60]
+        suggested = plain.line(f"{spec.model.name} {spec.data.name} {spec.schedule.name}", 60)
         self.app.push_screen(NameScreen(self.app.runs, spec.model_dump(mode="json"), suggested), named)
 
     def action_presets(self) -> None:
