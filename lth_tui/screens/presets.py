@@ -124,7 +124,7 @@ class PresetsScreen(ModalScreen[Preset | None]):
             keys += [(f"{key} ", "bold $accent"), (f"{text}   ", "$foreground-muted")]
         if self.gone:
             keys += [("u ", "bold $accent"), (f"bring back {plain.line(self.gone[-1][0], 30)}   ", "$foreground-muted")]
-        empty = [] if found else [("Nothing is kept yet: F7 on the form keeps what is chosen.   ", "$foreground-muted")]
+        empty = [] if found else [("Nothing is kept yet: F7 keeps what is chosen.   ", "$foreground-muted")]
         told = Content.assemble(*empty, *keys, ("Esc ", "bold $accent"), ("back", "$foreground-muted"))
         self.query_one("#told", Static).update(told)
 
