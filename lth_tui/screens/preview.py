@@ -96,11 +96,13 @@ def disk(spec: "RunSpec", parameters: int, prunable: int) -> int:
     """Bytes of a finished run's weights and masks: all that grows with the network.
 
     Each seed keeps the rewind point's weights, a mask a round, and twice (the newest and the one before it) what every
-    trajectory of its own stands at: the weights it trained to and their mask.
+    trajectory of its own stands at: its mask, and the weights it trained to unless the next mask is random.
     """
     weights, mask = 4 * parameters, -(-prunable // 8)
-    own = 1 + sum(catalog.ARMS[arm].mask == "own" for arm in spec.arms)
-    return len(spec.seeds) * (weights + (spec.schedule.rounds + 1) * mask + 2 * own * (weights + mask))
+    own = [card for arm in spec.arms if (card := catalog.ARMS[arm]).mask == "own"]
+    trained = 1 + sum(card.criterion != "random" for card in own)
+    standing = trained * weights + (1 + len(own)) * mask
+    return len(spec.seeds) * (weights + (spec.schedule.rounds + 1) * mask + 2 * standing)
 
 
 def _classes(dataset: str) -> int:

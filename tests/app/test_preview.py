@@ -8,6 +8,7 @@ import pytest
 from engine import catalog
 from engine import spec as specs
 from engine.models import sizes
+from engine.process import launch
 from engine.record import rundir
 from lth_tui.app import LthApp
 from lth_tui.screens import launching
@@ -86,9 +87,29 @@ def test_time_is_measured_or_said_to_be_unknown(runs: Path) -> None:
 
 
 def test_the_disk_is_weights_and_masks_of_every_seed() -> None:
-    spec = specs.compose("cnn", "pydoc", arms=["ticket", "reinit", "random", "small-dense"], seeds=5)
-    own = 2  # the ticket and the random arm have masks, and so weights, of their own
-    assert previews.disk(spec, 1000, 800) == 5 * (4000 + 11 * 100 + 2 * own * 4100)
+    arms = ["ticket", "reinit", "random", "reinit-own", "small-dense"]
+    spec = specs.compose("cnn", "pydoc", arms=arms, seeds=5)
+    standing = 2 * 4000 + 3 * 100  # the ticket and reinit-own stand at weights, and random has a mask of its own too
+    assert previews.disk(spec, 1000, 800) == 5 * (4000 + 11 * 100 + 2 * standing)
+
+
+def test_the_disk_is_what_a_real_run_took(news: Path, runs: Path) -> None:
+    settings = {
+        "training.epochs": 1,
+        "schedule.rounds": 2,
+        "model.embedding_dim": 40,
+        "model.filters": 50,
+        "threads": 1,
+    }
+    spec = specs.compose("cnn", "ag_news", arms=["ticket", "random"], seeds=2, settings=settings)
+    run = launch.new_run(runs, spec)
+    engine = launch.start(run)
+    assert engine.wait(120) == 0
+    files = [file for folder in ("checkpoints", "tickets") for file in (run / folder).rglob("*")]
+    taken = sum(file.stat().st_size for file in files)
+    seen = previews.look(runs, spec)
+    assert seen.exact
+    assert 0.85 * taken < seen.disk <= taken, "heads of files and the words are not counted"
 
 
 def test_a_disk_that_is_too_small_is_said() -> None:
