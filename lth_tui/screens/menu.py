@@ -88,7 +88,7 @@ def ladder_in_a_line(steps: Sequence[float]) -> list[Piece]:
         return []
     blocks = "".join(_BLOCKS[max(1, round(8 * (1 - step)))] for step in (0.0, *steps[:19]))
     shown = [f"{100 * step:.3g}" for step in steps]
-    shown = shown if len(shown) <= 10 else [*shown[:8], "…", shown[-1]]
+    shown = shown if len(shown) <= 10 else [*shown[:5], "…", shown[-1]]
     return [(f"{blocks}  ", "$primary"), (f"visits {' '.join(shown)} % sparsity", "$foreground-muted")]
 
 
