@@ -20,7 +20,7 @@ _COLUMNS = {
     "model": (Column("", 9, grow=1, most=12), _TITLE),
     "dataset": (
         Column("", 7, grow=1, most=13),
-        Column("", 10, right=True, keep=20),
+        Column("", 12, right=True, keep=20),
         Column("", 8, grow=1, most=12, keep=30),
         _TITLE,
     ),
