@@ -34,8 +34,9 @@ class Setting:
 class ModelCard:
     """`reads` is what texts become: words of the dataset's own vocabulary, or the pieces of a checkpoint's tokenizer.
 
-    `size` counts its parameters from settings, words and classes; None where a checkpoint decides. `narrow` gives the
-    settings of its widest narrower network that has at most so many, from settings, words, classes and parameters.
+    `size` counts its parameters from settings, words and classes, `kinds` those of each kind; None where a checkpoint
+    decides. `narrow` gives the settings of its widest narrower network that has at most so many, from settings, words,
+    classes and parameters.
     `prunable` are the kinds of layers that a schedule prunes where neither it nor the user says which.
     """
 
@@ -46,6 +47,7 @@ class ModelCard:
     settings: tuple[Setting, ...]
     citation: str
     size: str | None = None
+    kinds: str | None = None
     reads: Literal["words", "pieces"] = "words"
     prunable: tuple[str, ...] = ("embedding", "encoder", "head")
 
@@ -138,6 +140,7 @@ MODELS = _by_name(
         settings=_of_cnn(),
         citation="Kim 2014, Convolutional Neural Networks for Sentence Classification, EMNLP",
         size="engine.models.sizes:cnn",
+        kinds="engine.models.sizes:cnn_kinds",
     ),
     ModelCard(
         name="cnn-2020",
@@ -147,6 +150,7 @@ MODELS = _by_name(
         settings=_of_cnn(),
         citation="Kim 2014, with the study's vocabulary, split, rates and epochs",
         size="engine.models.sizes:cnn",
+        kinds="engine.models.sizes:cnn_kinds",
     ),
     ModelCard(
         name="rnn",
@@ -156,6 +160,7 @@ MODELS = _by_name(
         settings=_of_recurrent(),
         citation="Elman 1990, Finding Structure in Time, Cognitive Science 14",
         size="engine.models.sizes:rnn",
+        kinds="engine.models.sizes:rnn_kinds",
     ),
     ModelCard(
         name="lstm",
@@ -165,6 +170,7 @@ MODELS = _by_name(
         settings=_of_recurrent(),
         citation="Hochreiter and Schmidhuber 1997, Long Short-Term Memory, Neural Computation 9",
         size="engine.models.sizes:lstm",
+        kinds="engine.models.sizes:lstm_kinds",
     ),
     ModelCard(
         name="lstm-2020",
@@ -174,6 +180,7 @@ MODELS = _by_name(
         settings=_of_recurrent(hidden=256, layers=2, pooling="last", vectors="glove.6B.100d"),
         citation="Hochreiter and Schmidhuber 1997, with the study's vocabulary, split, rate and epochs",
         size="engine.models.sizes:lstm",
+        kinds="engine.models.sizes:lstm_kinds",
     ),
     ModelCard(
         name="gru",
@@ -183,6 +190,7 @@ MODELS = _by_name(
         settings=_of_recurrent(),
         citation="Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder, EMNLP",
         size="engine.models.sizes:gru",
+        kinds="engine.models.sizes:gru_kinds",
     ),
     ModelCard(
         name="bert",

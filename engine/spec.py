@@ -548,6 +548,10 @@ def load(path: Path, added: list[dict[str, Any]] | None = None) -> RunSpec:
     except (OSError, ValueError) as error:
         raise BadInput(f"spec: {path} cannot be read as JSON ({error}); restore it or remove the run.") from None
     refuse_newer(tree, path)
-    if isinstance(tree, dict):
-        tree = extensions.apply(tree, added or []) | ({"version": VERSION} if tree.get("version") == 1 else {})
-    return _validated(tree, f"spec {path}: ")
+    return of_tree(extensions.apply(tree, added or []) if isinstance(tree, dict) else tree, f"spec {path}: ")
+
+
+def of_tree(tree: Any, where: str = "") -> RunSpec:
+    """A spec from JSON, of an earlier version too; `where` begins the sentence where it is none. Raises BadInput."""
+    earlier = isinstance(tree, dict) and tree.get("version") == 1
+    return _validated(tree | {"version": VERSION} if earlier else tree, where)

@@ -1,6 +1,7 @@
 """How many parameters a model of the menu has, counted without building it, and how it narrows. Imports nothing heavy.
 
-The padding row of an embedding is no parameter, as everywhere.
+The padding row of an embedding is no parameter, as everywhere. Kinds are those of `network.kinds`: every vector is a
+`bias`, and word vectors that are not trained are `frozen`.
 """
 
 from bisect import bisect_right
@@ -30,35 +31,88 @@ BERTS = {
 }
 
 
+def shape(config: Mapping[str, Any]) -> Shape | None:
+    """The shape that a checkpoint's config.json tells of; None for anything but a BERT."""
+    names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+    given = [config.get(name) for name in (*names, "max_position_embeddings", "vocab_size")]
+    usual = config.get("model_type") == "bert" and config.get("type_vocab_size", 2) == 2
+    return Shape(*given) if usual and all(type(one) is int and one > 0 for one in given) else None  # type: ignore[misc]
+
+
+def kinds(model: Mapping[str, Any], words: int, classes: int, shape: Shape | None = None) -> dict[str, int] | None:
+    """Parameters by kind of the model that a spec names, by name and settings, over a vocabulary of so many words.
+
+    None for a checkpoint that nobody gives the `shape` of.
+    """
+    from engine import catalog
+
+    card = catalog.MODELS[model["name"]]
+    if card.kinds is not None:
+        found: dict[str, int] = catalog.load(card.kinds)(model, words, classes)
+        return found
+    return None if shape is None else bert_kinds(shape, classes)
+
+
 def cnn(settings: Settings, words: int, classes: int) -> int:
     """Parameters of the CNN over a vocabulary of so many words, padding and the unknown word among them."""
-    filters, size = settings["filters"], settings["embedding_dim"]
-    convolutions = sum(filters * width * size + filters for width in settings["widths"])
-    return (words - 1) * size + convolutions + _linear(filters * len(settings["widths"]), classes)
+    return sum(cnn_kinds(settings, words, classes).values())
+
+
+def cnn_kinds(settings: Settings, words: int, classes: int) -> dict[str, int]:
+    """The same by kind."""
+    filters, widths = settings["filters"], settings["widths"]
+    return {
+        **_word_vectors(settings, words),
+        "encoder": sum(filters * width * settings["embedding_dim"] for width in widths),
+        "head": filters * len(widths) * classes,
+        "bias": filters * len(widths) + classes,
+    }
 
 
 def rnn(settings: Settings, words: int, classes: int) -> int:
     """Parameters of Elman's network."""
-    return _recurrent(1, settings, words, classes)
+    return sum(rnn_kinds(settings, words, classes).values())
 
 
 def lstm(settings: Settings, words: int, classes: int) -> int:
     """Parameters of an LSTM."""
-    return _recurrent(4, settings, words, classes)
+    return sum(lstm_kinds(settings, words, classes).values())
 
 
 def gru(settings: Settings, words: int, classes: int) -> int:
     """Parameters of a GRU."""
+    return sum(gru_kinds(settings, words, classes).values())
+
+
+def rnn_kinds(settings: Settings, words: int, classes: int) -> dict[str, int]:
+    """The same by kind."""
+    return _recurrent(1, settings, words, classes)
+
+
+def lstm_kinds(settings: Settings, words: int, classes: int) -> dict[str, int]:
+    """The same by kind."""
+    return _recurrent(4, settings, words, classes)
+
+
+def gru_kinds(settings: Settings, words: int, classes: int) -> dict[str, int]:
+    """The same by kind."""
     return _recurrent(3, settings, words, classes)
 
 
 def bert(shape: Shape, classes: int) -> int:
     """Parameters of a BERT as a sequence classifier (Devlin et al. 2019), its pooler and head included."""
-    size, inner = shape.hidden, shape.inner
-    norm = 2 * size
-    embeddings = (shape.pieces - 1 + shape.positions + 2) * size + norm
-    layer = 4 * _linear(size, size) + norm + _linear(size, inner) + _linear(inner, size) + norm
-    return embeddings + shape.layers * layer + _linear(size, size) + _linear(size, classes)
+    return sum(bert_kinds(shape, classes).values())
+
+
+def bert_kinds(shape: Shape, classes: int) -> dict[str, int]:
+    """The same by kind; the pooler belongs to the encoder."""
+    size, inner, norm = shape.hidden, shape.inner, 2 * shape.hidden
+    return {
+        "embedding": (shape.pieces - 1 + shape.positions + 2) * size,
+        "encoder": shape.layers * (4 * size * size + 2 * size * inner) + size * size,
+        "head": size * classes,
+        "bias": norm + shape.layers * (4 * size + norm + inner + size + norm) + size + classes,
+    }
 
 
 def narrower_cnn(settings: Settings, words: int, classes: int, parameters: int) -> Settings | None:
@@ -116,12 +170,17 @@ def _narrower(
     return None if found is None else narrowed(*found)
 
 
-def _recurrent(gates: int, settings: Settings, words: int, classes: int) -> int:
+def _recurrent(gates: int, settings: Settings, words: int, classes: int) -> dict[str, int]:
     size, hidden, directions = settings["embedding_dim"], settings["hidden"], 2 if settings["bidirectional"] else 1
     inputs = [size, *[hidden * directions] * (settings["layers"] - 1)]
-    layers = sum(directions * gates * hidden * (width + hidden + 2) for width in inputs)
-    return (words - 1) * size + layers + _linear(hidden * directions, classes)
+    return {
+        **_word_vectors(settings, words),
+        "encoder": sum(directions * gates * hidden * (width + hidden) for width in inputs),
+        "head": hidden * directions * classes,
+        "bias": len(inputs) * directions * gates * hidden * 2 + classes,
+    }
 
 
-def _linear(inputs: int, outputs: int) -> int:
-    return inputs * outputs + outputs
+def _word_vectors(settings: Settings, words: int) -> dict[str, int]:
+    kind = "embedding" if settings["embeddings"] == "tuned" else "frozen"
+    return {kind: (words - 1) * settings["embedding_dim"]}

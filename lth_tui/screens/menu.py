@@ -3,16 +3,27 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from textual.content import Content
+
 from engine import catalog, schedules
 from lth_tui import plain
+from lth_tui.screens import choice as choices
+from lth_tui.screens import preview as previews
+from lth_tui.screens import words
 from lth_tui.widgets.table import Column, Piece, Row, Table
 
-EXAMPLE = "key=value pairs, say data.train_size=2000 model.filters=50"
+EXAMPLES = {choices.FURTHER: "key=value …, say data.train_size=2000"}  # in fields of some length
+EXAMPLES[choices.FILE] = "a csv, tsv, jsonl or parquet of yours"
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _TITLE = Column("", 24, grow=20, keep=1)
 _COLUMNS = {
     "model": (Column("", 9, grow=1, most=12), _TITLE),
-    "dataset": (Column("", 7, grow=1, most=13), Column("", 10, right=True, keep=20), Column("", 8, keep=30), _TITLE),
+    "dataset": (
+        Column("", 7, grow=1, most=13),
+        Column("", 12, right=True, keep=20),
+        Column("", 8, grow=1, most=12, keep=30),
+        _TITLE,
+    ),
     "schedule": (Column("", 10, grow=1, most=15), Column("", 7, right=True, keep=20), _TITLE),
     "arms": (Column("", 3), Column("", 8, grow=1, most=11), _TITLE),
 }
@@ -31,11 +42,17 @@ def dataset(card: catalog.DatasetCard, entry: dict[str, Any] | None) -> Row:
     """With its counts, `~` where they are the catalog's, and whether it is here; `entry` is of `store.listing`."""
     if entry is None:
         return (card.name, "", "", [(card.title, "dim")])
-    here = [("here", "good")] if entry["here"] else [("not here", "warn")]
-    known = entry["train"] is not None
-    train, test = (entry["train"], entry["test"]) if known else (card.train, card.test)
-    counts = f"{'' if known else '~'}{_thousands(train)}+{_thousands(test)}"
-    return (card.name, [(counts, "dim")], here, [(card.title, "dim")])
+    to_fetch = "to fetch" if card.hub else "not here"
+    size = "" if entry["bytes"] is None else f" {previews.size(entry['bytes'])}"
+    here = [("here", "good"), (size, "dim")] if entry["here"] else [(to_fetch, "warn")]
+    return (card.name, [(_counts(card, entry), "dim")], here, [(card.title, "dim")])
+
+
+def _counts(card: catalog.DatasetCard, entry: dict[str, Any]) -> str:
+    """Texts to train and to test on, `~` where they are the catalog's."""
+    if entry["train"] is not None:
+        return f"{_thousands(entry['train'])}+{_thousands(entry['test'])}"
+    return f"~{_thousands(card.train)}+{_thousands(card.test)}"
 
 
 def schedule(card: catalog.ScheduleCard) -> Row:
@@ -59,7 +76,9 @@ def said(card: Any, entries: dict[str, dict[str, Any]]) -> str:
     if isinstance(card, catalog.DatasetCard):
         entry = entries.get(card.name, {})
         note = f" · {entry['note']}" if entry.get("note") else ""
-        return plain.line(f"{text} · {len(entry.get('classes') or card.classes)} classes{note}")
+        classes = f"{len(entry.get('classes') or card.classes)} classes"
+        texts = f"{_counts(card, entry)} texts, {classes}" if entry else classes
+        return plain.line(f"{card.name} · {texts} · {card.title}{note}")
     return plain.line(f"{text} · {card.citation}")
 
 
@@ -69,7 +88,7 @@ def ladder_in_a_line(steps: Sequence[float]) -> list[Piece]:
         return []
     blocks = "".join(_BLOCKS[max(1, round(8 * (1 - step)))] for step in (0.0, *steps[:19]))
     shown = [f"{100 * step:.3g}" for step in steps]
-    shown = shown if len(shown) <= 10 else [*shown[:8], "…", shown[-1]]
+    shown = shown if len(shown) <= 10 else [*shown[:5], "…", shown[-1]]
     return [(f"{blocks}  ", "$primary"), (f"visits {' '.join(shown)} % sparsity", "$foreground-muted")]
 
 
@@ -88,6 +107,31 @@ def ladder(steps: Sequence[float], room: int) -> list[Piece]:
         parts += [(f"{number:>4}  ", "$foreground-muted"), ("█" * left, "$primary")]
         parts += [("░" * (24 - left), "$foreground-muted"), (f" {100 * step:5.1f} %\n", "")]
     return parts
+
+
+def summed(checked: choices.Checked | None, seen: previews.Preview | None, at_work: str, width: int) -> Content:
+    """What F5 would begin: how many trainings, how long, and the line that does the same; or what is at work."""
+    if at_work:
+        return Content.assemble(("⋯ ", "$primary"), (plain.line(at_work), "bold"))
+    if checked is None:
+        return Content.assemble(("reading the menu", "$foreground-muted"))
+    command, spec = plain.line(checked.command, 1000), checked.spec
+    if spec is None:
+        told = ("something above is not right yet: F5 goes there\n", "$error")
+        return Content.assemble(told, ("$ ", "$accent"), (command, "$foreground-muted"))
+    time = previews.takes(seen) if seen else "…"
+    parts = [
+        (words.count(spec.trainings, "training"), "bold"),
+        (f", {time}", "" if seen and seen.seconds else "$foreground-muted"),
+    ]
+    if width >= 100:
+        arms = f"{words.count(spec.schedule.rounds, 'round')} × {words.count(len(spec.arms), 'arm')}"
+        parts += [(f"   {words.count(len(spec.seeds), 'seed')} × (1 dense + {arms})", "$foreground-muted")]
+    if seen is not None and seen.too_little:
+        parts += [(f"   disk: {previews.room(seen)[0]}", "$error")]
+    line = command or "no line of `lth run` says these seeds; F7 keeps them as a preset"
+    sign = ("$ ", "$accent") if command else ("", "")
+    return Content.assemble(*parts, ("\n", ""), sign, (line, "" if command else "$foreground-muted"))
 
 
 def _thousands(count: int) -> str:

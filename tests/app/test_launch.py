@@ -37,11 +37,11 @@ async def test_the_form_begins_with_the_defaults_of_what_is_chosen(news: Path) -
     async with LthApp("launch").run_test(size=(80, 24), notifications=True) as pilot:
         await ready(pilot)
         assert field(pilot.app, "training.learning_rate").input.value == "0.003"
-        await sees(pilot, "93 trainings", "lth run -m cnn -d pydoc -s imp", "visits 20 36 48.8")
+        await sees(pilot, "93 trainings", "lth run -m cnn -d pydoc", "visits 20 36 48.8")
         await pilot.press("right", "down")
         await until(pilot, lambda: checked(pilot.app, "ag_news"))
         assert field(pilot.app, "training.learning_rate").input.value == "0.001"
-        await sees(pilot, "lth run -m cnn -d ag_news -s imp")
+        await sees(pilot, "lth run -m cnn -d ag_news")
 
 
 async def test_what_somebody_typed_stays_when_another_dataset_is_chosen() -> None:
