@@ -34,9 +34,9 @@ BERTS = {
 def shape(config: Mapping[str, Any]) -> Shape | None:
     """The shape that a checkpoint's config.json tells of; None for anything but a BERT."""
     names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
-    given = [config.get(name) for name in (*names, "max_position_embeddings", "vocab_size")]
+    given: list[Any] = [config.get(name) for name in (*names, "max_position_embeddings", "vocab_size")]
     usual = config.get("model_type") == "bert" and config.get("type_vocab_size", 2) == 2
-    return Shape(*given) if usual and all(type(one) is int and one > 0 for one in given) else None  # type: ignore[misc]
+    return Shape(*given) if usual and all(type(one) is int and one > 0 for one in given) else None
 
 
 def kinds(model: Mapping[str, Any], words: int, classes: int, shape: Shape | None = None) -> dict[str, int] | None:

@@ -84,6 +84,8 @@ class ActsScreen(Screen[None]):
         if self._busy():
             return
         self.at_work = f"{act.doing}…"
+        if act is batch.STOP:
+            self.app.mail.asked |= {path.name for path in paths}  # their end is no news
         work = partial(batch.perform, act, paths, self.post_message)
         self.app.run_worker(work, thread=True, group="batch", exit_on_error=False)
 

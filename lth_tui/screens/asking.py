@@ -54,10 +54,10 @@ def checked(question: Question, values: Values) -> Checked:
 
 def started(question: Question, values: Values, tell: Tell) -> tuple[Path, Popen | None] | str:
     """The run that answers, and its engine where it was started here; or why there is none, in a sentence."""
-    from engine.process import launch, placing
+    from engine.process import launch, slots
 
     try:
-        placing.slots()  # BadInput before there is a run
+        slots.asked()  # BadInput before there is a run
         return question.start(values, tell)
     except BadInput as error:
         return str(error)

@@ -66,7 +66,10 @@ def _any(one: Summary) -> bool:  # noqa: ARG001
 def _stop(run: Path) -> tuple[str, Left]:
     if waiting.of(run) is not None and queue.withdraw(run):
         return "taken out of the queue", None
-    if launch.ask_to_stop(run, now=rundir.read_status(run)["state"] == "stopping"):
+    if rundir.read_status(run)["state"] == "stopping":  # asked already
+        if launch.end(run):
+            return "ended", None
+    elif launch.ask_to_stop(run):
         return "asked to stop", None
     if rundir.state(run) in rundir.ACTIVE:
         raise Refused("cannot be stopped from here")

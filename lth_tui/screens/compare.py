@@ -19,7 +19,7 @@ from lth_tui.chart import Curve
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import comparing, differences
 from lth_tui.screens.comparing import Member, Reader
-from lth_tui.widgets.overlay import Overlay
+from lth_tui.widgets.curves import Curves
 from lth_tui.widgets.table import Column, Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -70,7 +70,7 @@ class CompareScreen(Screen[None]):
         yield Table(differences.MEMBERS, key=lambda line: line.key, cells=lambda line: line.cells, id="members")
         yield Static(id="what", markup=False)
         with Horizontal(id="panes"):
-            yield Overlay(id="overlay")
+            yield Curves(id="overlay")
             with Vertical(id="tables"):
                 yield Table((), key=lambda line: line.key, cells=lambda line: line.cells, id="differences")
                 yield Static(id="notes", markup=False)
@@ -170,7 +170,7 @@ class CompareScreen(Screen[None]):
             if hidden
             else f"No network of the arm {plain.line(self.arm, 40)} is trained yet."
         )
-        self.query_one(Overlay).overlay(seen, comparing.axis(self.metric), empty)
+        self.query_one(Curves).show(seen, axis=comparing.axis(self.metric), empty=empty)
 
     def _tabulate(self) -> None:
         members, base = self.members, self.base

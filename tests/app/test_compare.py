@@ -13,7 +13,7 @@ from lth_tui import chart, sheet
 from lth_tui.app import LthApp
 from lth_tui.screens.compare import CompareScreen
 from lth_tui.screens.run import RunScreen
-from lth_tui.widgets.overlay import Overlay
+from lth_tui.widgets.curves import Curves
 from tests.app.story import SPEC, Story, drawn, sees, shown, until
 from tests.app.test_hostile import OBEYED, texts
 from tests.faults import hostile
@@ -42,7 +42,7 @@ async def opened(pilot, *stories: Story) -> CompareScreen:
 def colours(screen: CompareScreen) -> dict[str, set[str]]:
     """The colours in which each marker of a curve is drawn, legend and curve alike."""
     found: dict[str, set[str]] = {}
-    for line in screen.query_one(Overlay)._lines:
+    for line in screen.query_one(Curves)._lines:
         for text, colour in line:
             for marker in set(text) & set(chart.MARKERS):
                 found.setdefault(marker, set()).add(colour)

@@ -19,7 +19,7 @@ def keys_toml(text: str) -> None:
 
 
 async def test_a_moved_key_does_it_and_the_usual_one_no_longer(runs: Path) -> None:
-    keys_toml('runs.filter = "F"\nruns.open = ["o", "f9"]\napp.go.launch = "f6"\ntable.down = "n"\nruns.new = "N"')
+    keys_toml('runs.filter = "F"\nruns.open = ["ctrl+o", "f9"]\napp.go.launch = "f12"\ntable.down = "n"\nruns.new = "f11"')
     Story(runs, "finished")
     Story(runs, "finished")
     async with LthApp().run_test(notifications=True) as pilot:
@@ -35,7 +35,7 @@ async def test_a_moved_key_does_it_and_the_usual_one_no_longer(runs: Path) -> No
         assert app.screen.has_class("-filtering")
         await pilot.press("escape", "f9")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
-        await pilot.press("f6")
+        await pilot.press("f12")
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
 
 
@@ -50,11 +50,11 @@ async def test_a_moved_letter_is_still_typed_into_a_field(runs: Path) -> None:
 
 
 async def test_footer_help_palette_and_top_bar_show_the_moved_keys(runs: Path) -> None:
-    keys_toml('runs.stop = "Z"\napp.go.launch = "f6"')
+    keys_toml('runs.stop = "Z"\napp.go.launch = "f12"')
     Story(runs, "running")
     async with LthApp().run_test(notifications=True, size=(100, 50)) as pilot:
         app = pilot.app
-        await sees(pilot, "● running", "F6 Launch")
+        await sees(pilot, "● running", "F12 Launch")
         stop = [one for one in app.screen.query_one(Footer).query("FooterKey") if one.description == "Stop"]
         assert [app.get_key_display(app.screen.active_bindings[one.key].binding) for one in stop] == ["Z"]
         await pilot.press("question_mark")

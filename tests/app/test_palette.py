@@ -42,11 +42,11 @@ async def test_it_lists_what_can_be_done_here_with_keys_and_nothing_of_other_pla
         for name in ("runs.stop", "runs.remove", "runs.undo", "app.help", "app.quit"):
             title = known[name].words or known[name].title
             assert any(one.startswith(f"{title}  {keymap.shown(known[name].keys.split(',')[0])}  ") for one in found)
-        assert not any("Chart" in one or "On this form" in one or "In a table" in one for one in found)
+        assert not any("Accuracy against" in one or "On this form" in one or "In a table" in one for one in found)
         assert {f"Colours: {name}" for name in themes.THEMES} <= {one.partition("  ")[0] for one in found}
         await pilot.press("escape", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
-        assert any("Chart" in one for one in await opened(pilot))
+        assert any("Accuracy against" in one for one in await opened(pilot))
 
 
 async def test_a_command_is_done_where_it_was_meant(runs: Path) -> None:

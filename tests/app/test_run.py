@@ -38,12 +38,16 @@ async def test_the_chart_is_drawn_again_only_on_a_new_network(runs: Path) -> Non
     story.trained(0, 1, "ticket", 0.90)
     async with LthApp(run=story.run).run_test(size=(120, 40), notifications=True) as pilot:
         await sees(pilot, "test accuracy % by sparsity %")
+        story.epoch(0, 1, "reinit", 1)
+        story.say(seed=0, round=1, arm="reinit", epoch=1)  # which makes the head a line higher
+        await sees(pilot, "epoch 1 of 3")
+        await pilot.pause(0.3)
         curves = pilot.app.screen.query_one("#chart", Curves)
         draw, times = curves._draw, []
         curves._draw = lambda: times.append(1) or draw()
-        story.epoch(0, 1, "reinit", 1)
-        story.say(seed=0, round=1, arm="reinit", epoch=1)
-        await sees(pilot, "epoch 1 of 3")
+        story.epoch(0, 1, "reinit", 2)
+        story.say(seed=0, round=1, arm="reinit", epoch=2)
+        await sees(pilot, "epoch 2 of 3")
         assert times == []
         story.trained(0, 1, "reinit", 0.88)
         await sees(pilot, "88.00")
