@@ -61,11 +61,13 @@ def cache_root() -> Path | None:
 
 
 def slots_file() -> Path:
-    """Where the machine's slots are taken, by all its users: `LTH_SLOTS_FILE`, else in its shared memory, or /tmp."""
+    """Where the machine's slots are taken, by all its users: `LTH_SLOTS_FILE`, else in /run/lock, or /tmp."""
     if given := os.environ.get("LTH_SLOTS_FILE"):
         return Path(given).expanduser().absolute()
-    everybodys = "/dev/shm" if os.path.isdir("/dev/shm") else "/tmp"  # noqa: S108  nothing is written into the file
-    return Path(everybodys) / "lth-slots"
+    # Not /dev/shm, from which a logout can take what a user made. Nothing is written into the file.
+    locks = Path("/run/lock")
+    everybodys = locks.is_dir() and locks.stat().st_mode & 0o1777 == 0o1777
+    return (locks if everybodys else Path("/tmp")) / "lth-slots"  # noqa: S108
 
 
 def _beside_data(name: str) -> Path:

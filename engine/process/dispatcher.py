@@ -15,6 +15,7 @@ from engine.record import liveness, rundir, waiting
 
 _POLL = 0.5  # seconds between two looks at the engines that hold the slots
 _PATIENCE = 2.0  # seconds until all runs are read again: memory of a GPU may be free, or somebody else's run moved
+_HELD = 10.0  # the same where a run could not begin for now
 _SHARE = 20  # reading them may take one part of so many of the time
 
 
@@ -36,14 +37,16 @@ def main(arguments: list[str]) -> int:
     engines: list[subprocess.Popen] = []
     while own.is_dir():
         engines = [engine for engine in engines if engine.poll() is None]  # the ended ones are reaped
-        for one in queue.dispatch(runs):
+        done = queue.dispatch(runs)
+        for one in done:
             print(f"{time.strftime('%H:%M:%S')} {one.run.name} {one.failure or one.held or 'started'}", flush=True)
             engines += [one.engine] if one.engine else []
         began = time.monotonic()
         working = waiting.look(runs).working
         if queue.idle(runs, descriptor):
             return 0
-        _wait(working, max(_PATIENCE, _SHARE * (time.monotonic() - began)))
+        patience = _HELD if any(one.held for one in done) else _PATIENCE
+        _wait(working, max(patience, _SHARE * (time.monotonic() - began)))
     return 0
 
 

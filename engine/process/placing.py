@@ -25,7 +25,6 @@ from engine.record.waiting import Seen, Waiting, Working
 
 GIB = 1 << 30
 _BASE, _A_PARAMETER = 3 * GIB // 2, 40
-_IDLE = 0.9  # of its memory at least is free on a GPU that nobody uses
 _CLASSES = 20  # so many at most, in all but a few datasets; a head is small beside the rest
 
 
@@ -133,7 +132,7 @@ def choose(wanted: str, needed: int, cards: Sequence[Gpu], working: Iterable[Wor
 
     `each` is how many runs a GPU may have. None where the run is for the CPU, or for a GPU that is not here, which its
     engine will say. Memory that a young engine has not taken yet is not free. One that needs more than any GPU has, by
-    this estimate, waits until one is idle, and its engine has the last word. Raises NoRoom.
+    this estimate, gets one that no run is on, and its engine has the last word. Raises NoRoom.
     """
     if wanted == "cpu" or not cards:
         return None
@@ -142,12 +141,13 @@ def choose(wanted: str, needed: int, cards: Sequence[Gpu], working: Iterable[Wor
         if number >= len(cards):
             return None
         cards = [cards[number]]
-    needed = min(needed, int(_IDLE * max(card.total for card in cards)))
     working = list(working)
     on = {card.uuid: [one for one in working if one.status.get("gpu") == card.uuid] for card in cards}
     free = {card.uuid: card.free - sum(map(_coming, on[card.uuid])) for card in cards}
     runs = [one.run for one in working]
     count = {card.uuid: len(on[card.uuid]) + len(slots.others(runs, card.uuid)) for card in cards}
+    if needed > max(card.total for card in cards):
+        needed, each = 0, 1
     fitting = [card for card in cards if free[card.uuid] >= needed and count[card.uuid] < each]
     if not fitting:
         most = max(free[card.uuid] for card in cards)

@@ -85,14 +85,10 @@ def _keep(own: Path, **changes: str | int | None) -> None:
 
 
 def slots_told(runs: Path) -> int | None:
-    """How many runs may work at once, as somebody said last; LTH_SLOTS where nobody did yet. None: one a GPU, or one.
-
-    Raises BadInput for an LTH_SLOTS that is none.
+    """How many runs may work at once, as somebody said last, by LTH_SLOTS at a launch or otherwise. None: one a GPU,
+    or one.
     """
-    told = rundir.read_json(folder(runs) / FILE)
-    if "slots" not in told:
-        return slots.asked()
-    kept = told["slots"]
+    kept = rundir.read_json(folder(runs) / FILE).get("slots")
     return kept if type(kept) is int and 0 < kept <= slots.MOST else None
 
 
@@ -104,7 +100,7 @@ def set_slots(runs: Path, count: int | None) -> None:
 
 
 def slot_count(runs: Path) -> int:
-    """How many runs may work at once. Raises BadInput."""
+    """How many runs may work at once."""
     return slots_told(runs) or len(gpus.every()) or 1
 
 
@@ -144,13 +140,14 @@ def submit(run: Path) -> None:
         if any(one.run == run for one in seen.ours):
             return
         last = max((one.place for one in seen.ours if one.place < float("inf")), default=0.0)
-        kept = rundir.without(status, *_OF_AN_ENGINE)
+        process = status.get("process", {})
+        kept = rundir.without(status, *_OF_AN_ENGINE, *([] if liveness.here(process) else ["gpu"]))
         entry = waiting.entry(last + 1, launch.own_environment())
         rundir.write_status(run, kept | {"state": "queued", "waiting": entry}, durable=True)
 
 
 def dispatch(runs: Path) -> list[Started]:
-    """Start the runs whose turn it is, one after another. Anybody may call it; BadInput where LTH_SLOTS is none."""
+    """Start the runs whose turn it is, one after another. Anybody may call it. BadInput."""
     done: list[Started] = []
     while not any(one.held for one in done):
         with _deciding(runs) as seen:
@@ -163,7 +160,8 @@ def dispatch(runs: Path) -> list[Started]:
                     break
                 done.append(_start(found))
             except Exception as error:  # noqa: BLE001  one run that is damaged keeps no other from its turn
-                done.append(_fail(rest.ours[0].run, f"its engine could not be started ({causes.of(error)})"))
+                run, words = rest.ours[0].run, f"its engine could not be started ({causes.of(error)})"
+                done.append(_hold(run, words) if causes.of_the_machine(error) else _fail(run, words))
         time.sleep(_BREATH)
     return done
 
@@ -196,9 +194,12 @@ def _start(given: placing.Turn) -> Started:
         ended = spawned[0].returncode if spawned else None
         if ended == launch.OF_THE_MACHINE:
             return _hold(run, str(error))
+        if ended != 0:
+            return Started(run, failure=str(error))
         # One that left in peace found an engine at work, started by a dispatcher that died before it could see it, or
-        # the slot taken by another user's.
-        return Started(run) if ended == 0 else Started(run, failure=str(error))
+        # its slot taken by an engine of another user or folder.
+        waits = rundir.holder(run) is None and waiting.of(run) is not None
+        return Started(run, held="its slot was taken a moment ago" if waits else None)
     except OSError as error:
         return _hold(run, causes.of(error)) if causes.of_the_machine(error) else _fail(run, _not_started(error))
 
@@ -209,16 +210,20 @@ def _not_started(error: OSError) -> str:
 
 def _hold(run: Path, cause: str) -> Started:
     """What keeps a run from beginning would keep every other too: it goes on waiting, and the queue is paused."""
-    with suppress(OSError):
-        _keep(folder(run.parent), why=f"{run.name} could not begin: {cause}")
+    hold_up(run, f"could not begin: {cause}")
     return Started(run, held=cause)
 
 
-def hold_up(run: Path, cause: str) -> None:
-    """Pause the queue of a run whose engine fails for a cause of the machine, if others wait. BadInput, OSError."""
-    with _deciding(run.parent) as seen:
+def hold_up(run: Path, what: str) -> None:
+    """Pause the queue of a run that a cause of the machine befell, where any wait that it would befall too. Never
+    raises.
+
+    Without the short lock, which a dispatcher may hold while it waits for this very engine.
+    """
+    with suppress(Exception):
+        seen = waiting.look(run.parent)
         if seen.ours and paused(run.parent, seen) is None:
-            _keep(folder(run.parent), why=f"{run.name} failed: {cause}")
+            _keep(folder(run.parent), why=f"{run.name} {what}")
 
 
 def launch_in_turn(run: Path) -> subprocess.Popen | None:

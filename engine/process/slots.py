@@ -54,11 +54,18 @@ def claim(most: int = MOST, card: str | None = None, each: int = MOST) -> int | 
     descriptor = _open(make=True)
     if descriptor is None:
         return None
-    wanted = [(None, most, "this machine"), *([(card, each, f"GPU {card}")] if card else [])]
-    for where, count, name in wanted:
-        if not _take(descriptor, _at(where), count):
-            os.close(descriptor)
-            raise Taken(f"no slot of {name} is free")
+    wanted: list[tuple[str | None, int, str]] = [
+        (None, most, "this machine"),
+        *([(card, each, f"GPU {card}")] if card else []),
+    ]
+    try:
+        for where, count, name in wanted:
+            if not _take(descriptor, _at(where), count):
+                os.close(descriptor)
+                raise Taken(f"no slot of {name} is free")
+    except OSError:  # a file system without locks
+        os.close(descriptor)
+        return None
     return descriptor
 
 
@@ -78,12 +85,27 @@ def others(working: Iterable[Path], card: str | None = None) -> list[int]:
     descriptor = _open(make=False)
     if descriptor is None:
         return []
-    try:
+    held: list[int] = []
+    with suppress(OSError):  # a file system without locks
         held = liveness.locks(descriptor, _at(card), MOST)
-    finally:
-        os.close(descriptor)
-    own = {pid for run in working if (pid := rundir.holder(run))}
-    return [pid for pid in held if pid not in own]
+    os.close(descriptor)
+    own = [rundir.holder(run) for run in working]
+    named = [pid for pid in held if pid and pid not in own]
+    return named + [0] * max(0, held.count(0) - own.count(0))  # those of other containers, of which some are ours
+
+
+def touch() -> None:
+    """Mark that the file is used, so that no cleaner of old files takes it away. OSError."""
+    with suppress(FileNotFoundError, PermissionError):
+        os.utime(slots_file())
+
+
+def usable() -> bool:
+    """Whether this user can take slots as all others do. It makes the file where it is not there."""
+    if (descriptor := _open(make=True)) is None:
+        return False
+    os.close(descriptor)
+    return True
 
 
 def _at(card: str | None) -> int:
@@ -102,10 +124,12 @@ def _open(make: bool) -> int | None:
         except FileNotFoundError:
             if not make:
                 return None
-            with suppress(FileExistsError):
-                made = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-                os.fchmod(made, 0o666)  # whatever the umask: it is everybody's, and holds nothing
-                os.close(made)
+            before = os.umask(0)  # it is everybody's, and holds nothing
+            try:
+                with suppress(FileExistsError):
+                    os.close(os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666))
+            finally:
+                os.umask(before)
             descriptor = os.open(path, flags)
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return descriptor

@@ -62,7 +62,13 @@ def main(arguments: list[str]) -> int:
     except slots.Taken as error:  # by an engine of another user or runs folder, a moment ago
         print(error, file=sys.stderr)
         return DONE if told.queued else FAILED
-    logfile.keep(run, liveness.heartbeat(run))
+    alive = liveness.heartbeat(run)
+
+    def beat() -> None:
+        alive()
+        slots.touch()
+
+    logfile.keep(run, beat)
     if told.gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = told.gpu
     try:
@@ -122,10 +128,12 @@ def _work(run: Path, stop: _StopFlag, gpu: str | None, waited: dict[str, Any] | 
     except Exception as error:  # noqa: BLE001  a torch that cannot be loaded, a log that cannot be written
         rundir.release(run)
         _print(error)
-        back = waited if causes.of_the_machine(error) else None
+        cause, back = causes.of(error), waited if causes.of_the_machine(error) and not stop.asked else None
         with suppress(OSError):
-            failed = rundir.read_status(run) | {"state": "failed", "cause": causes.of(error)}
-            rundir.write_status(run, back or failed, durable=True)
+            status = back or rundir.read_status(run) | {"state": "failed", "cause": cause}
+            rundir.write_status(run, status, durable=True)
+        if back:
+            queue.hold_up(run, f"could not begin: {cause}")
         return launch.OF_THE_MACHINE if back else FAILED
     try:
         _experiment(run, journal, gpu is not None)
@@ -142,8 +150,7 @@ def _work(run: Path, stop: _StopFlag, gpu: str | None, waited: dict[str, Any] | 
         rundir.release(run)
         _print(error)
         if causes.of_the_machine(error):
-            with suppress(Exception):  # those that wait would fail of it too
-                queue.hold_up(run, causes.of(error))
+            queue.hold_up(run, f"failed: {causes.of(error)}")
         journal.failed(causes.of(error), bad_input=False)
         return FAILED
     return DONE

@@ -81,30 +81,33 @@ def _asked(descriptor: int) -> int | None:
 
 
 def _lock(descriptor: int, start: int, length: int) -> tuple[int, int, int] | None:
-    """The process that holds a lock within these bytes, its first and its last; None where nobody does. 0: to the end.
-
-    The process is 0 where it cannot be named.
+    """The process that holds a lock within these bytes, where it begins and its length (0: to the end of all); None
+    where nobody does. The process is 0 where it cannot be named. OSError.
     """
     question: list[int] = [0] * 5
     question[_TYPE], question[_START], question[_START + 1] = fcntl.F_WRLCK, start, length
     answer = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(_FLOCK, *question)))
     if answer[_TYPE] == fcntl.F_UNLCK:
         return None
-    first, size = answer[_START], answer[_START + 1]
-    return max(answer[_PID], 0), first, first + size - 1 if size else first
+    return max(answer[_PID], 0), answer[_START], answer[_START + 1]
 
 
 def locks(descriptor: int, start: int, length: int) -> list[int]:
-    """The processes that hold locks of one byte each within `length` bytes from `start`, by place; 0: one unnamed.
+    """The processes that hold locks within `length` bytes from `start`, one a byte; 0: one unnamed. OSError.
 
-    The system names any one of several, not the first; so one asks on to both sides of it. Neighbours of one process
-    are one lock, of which it is named once.
+    The system names any one of several locks, not the first; so one asks on to both sides of it.
     """
-    if length <= 0 or (found := _lock(descriptor, start, length)) is None:
-        return []
-    pid, first, last = found
-    before, after = locks(descriptor, start, first - start), locks(descriptor, last + 1, start + length - last - 1)
-    return [*before, pid, *after]
+    held: list[tuple[int, int, int]] = []
+    rest = [(start, start + length)]
+    while rest:
+        first, end = rest.pop()
+        if first >= end or (found := _lock(descriptor, first, end - first)) is None:
+            continue
+        pid, at, size = found
+        at, until = max(at, first), min(at + size, end) if size else end
+        held.append((at, until, pid))
+        rest += [(first, at), (until, end)]
+    return [pid for at, until, pid in sorted(held) for _ in range(at, until)]
 
 
 def heartbeat(run: Path, every: float = BEAT) -> Callable[[], None]:

@@ -56,7 +56,7 @@ def go() -> None:
 def slots(
     count: Annotated[str, typer.Argument(metavar="NUMBER|auto", help="auto: one a GPU, or one.")],
 ) -> None:
-    """Say how many runs may work on this machine at once; LTH_SLOTS says so too, with each run that is launched."""
+    """Say at how many runs at work this queue starts no further one; LTH_SLOTS says so too, with each launch."""
     from engine.process import queue, slots
 
     try:

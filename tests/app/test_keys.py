@@ -19,7 +19,7 @@ def keys_toml(text: str) -> None:
 
 
 async def test_a_moved_key_does_it_and_the_usual_one_no_longer(runs: Path) -> None:
-    keys_toml('runs.filter = "F"\nruns.open = ["ctrl+o", "f9"]\napp.go.launch = "f12"\ntable.down = "n"\nruns.new = "f11"')
+    keys_toml('runs.filter = "F"\nruns.open = ["f9"]\napp.go.launch = "f12"\ntable.down = "n"\nruns.new = "f11"')
     Story(runs, "finished")
     Story(runs, "finished")
     async with LthApp().run_test(notifications=True) as pilot:

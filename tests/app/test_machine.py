@@ -242,15 +242,6 @@ async def test_nothing_is_sampled_while_another_screen_is_in_front(runs: Path, m
         assert len(looks) == before
 
 
-async def test_a_bad_number_of_slots_is_one_clear_sentence(runs: Path, monkeypatch) -> None:
-    monkeypatch.delenv("LTH_SLOTS")
-    waits(runs)
-    monkeypatch.setenv("LTH_SLOTS", "many")
-    async with LthApp().run_test(notifications=True) as pilot:
-        await opened(pilot, "LTH_SLOTS: 'many' given")
-        await pilot.press("p", "s", "J")
-
-
 async def test_a_runs_folder_that_is_a_file_is_told(runs: Path) -> None:
     runs.write_text("not a folder")
     async with LthApp().run_test(notifications=True) as pilot:

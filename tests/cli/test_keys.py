@@ -108,6 +108,6 @@ def test_the_app_opens_at_a_run_named_by_a_part_of_its_id(opened):
 def opened(monkeypatch) -> list[tuple[str | None, Path | None]]:
     """Where the app was opened, instead of opening it."""
     found: list[tuple[str | None, Path | None]] = []
-    monkeypatch.setattr("lth_tui.app.run_app", lambda screen=None, run=None: found.append((screen, run)))
+    monkeypatch.setattr("lth_tui.app.run_app", lambda screen=None, run=None, fast=False: found.append((screen, run)))
     monkeypatch.setattr("lth_tui.cli.at_a_terminal", lambda: True)
     return found

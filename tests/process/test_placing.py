@@ -102,7 +102,7 @@ def test_the_first_waits_for_memory_and_is_not_overtaken_and_then_has_a_card_of_
     assert rundir.read_status(first)["gpu"] == "GPU-b", "for as long as it works"
 
 
-def began(on: str, asked: str = "auto", **status: str) -> Path:
+def began(on: str, asked: str = "auto", **status: object) -> Path:
     run = rundir.create(runs_root(), orjson.dumps({"device": asked}), "cnn", "a", "imp")
     log = events.EventLog(run)
     log.append("run_started", device=on)
@@ -123,11 +123,12 @@ def test_a_device_that_is_none_is_the_engines_to_refuse(device):
     assert placing.device(run) == "auto"
 
 
-def test_a_run_that_no_gpu_can_hold_by_the_estimate_gets_the_largest_once_it_is_idle():
-    small, large = Gpu("GPU-a", 0, "", 24 * GIB, 24 * GIB), Gpu("GPU-b", 1, "", 80 * GIB, 79 * GIB)
+def test_a_run_that_no_gpu_can_hold_by_the_estimate_gets_the_freest_that_no_run_is_on():
+    small, large = Gpu("GPU-a", 0, "", 24 * GIB, 21 * GIB), Gpu("GPU-b", 1, "", 80 * GIB, 70 * GIB)
     assert chosen([small, large], need=500) == "b"
+    assert chosen([small, large], works("b"), need=500) == "a"
     with pytest.raises(placing.NoRoom):
-        chosen([small, Gpu("GPU-b", 1, "", 80 * GIB, 40 * GIB)], need=500)
+        chosen([small, large], works("a"), works("b"), need=500)
 
 
 def test_a_run_keeps_to_the_gpus_that_it_was_submitted_with(monkeypatch):
@@ -151,5 +152,9 @@ def test_hidden_gpus_are_not_given(monkeypatch):
 
 def test_a_run_that_began_on_a_gpu_waits_where_the_machine_shows_none(monkeypatch):
     monkeypatch.setattr(gpus, "every", list)
-    queue.submit(began("cuda:0", gpu="GPU-a", device="cuda"))
+    run = began("cuda:0", gpu="GPU-a", device="cuda", process=rundir.identity())
+    queue.submit(run)
     assert "this machine shows none now" in placing.turn(waiting.look(runs_root()), None, None)
+    queue.withdraw(run)
+    queue.submit(began("cuda:0", gpu="GPU-a", device="cuda", process={"host": "another", "pid": 1}))
+    assert placing.turn(waiting.look(runs_root()), None, None).gpu is None, "copied from elsewhere: its engine tells"

@@ -1,5 +1,7 @@
 """The machine's slots, shared by everybody: taken by the process that works, and free when it is gone."""
 
+import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -110,6 +112,47 @@ def test_runs_of_two_folders_share_the_slots(news, tmp_path, monkeypatch):
     pid = liveness.holder(queue.folder(runs_root()))
     if pid:
         until(lambda: liveness.holder(queue.folder(runs_root())) is None)
+
+
+def test_a_run_whose_slot_is_taken_at_the_last_moment_waits_first_in_line_and_is_started_later(
+    news, engine, monkeypatch
+):
+    monkeypatch.setenv("LTH_SLOTS", "1")
+    other, _ = engine(1)
+    monkeypatch.setattr(slots, "others", lambda *_: [])  # seen a moment before it was taken
+    runs = [new_run(**{"schedule.rounds": 1, "training.epochs": 1}) for _ in range(2)]
+    assert [queue.launch_in_turn(run) for run in runs] == [None, None]
+    assert [one.run for one in waiting.look(runs_root()).ours] == runs
+    other.kill()
+    other.wait()
+    until(lambda: [rundir.state(run) for run in runs] == ["finished"] * 2)
+
+
+def test_who_locks_all_of_the_file_holds_all_slots_and_no_run_fails_of_it(news, engine):
+    engine(1)
+    code = "import fcntl, sys, time; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB, 0, 5)"
+    code += "; print('taken', flush=True); time.sleep(600)"
+    hog = subprocess.Popen([sys.executable, "-c", code, str(slots_file())], stdout=subprocess.PIPE, text=True)
+    try:
+        assert hog.stdout.readline() == "taken\n"
+        run = new_run()
+        queue.submit(run)
+        assert queue.dispatch(runs_root()) == []
+        assert f"process {hog.pid}" in placing.turn(waiting.look(runs_root()), None, 1)
+        assert rundir.state(run) == "queued"
+    finally:
+        hog.kill()
+        hog.wait()
+
+
+def test_a_file_system_without_locks_keeps_nobody_from_working(monkeypatch):
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", none)
+    monkeypatch.setattr(fcntl, "fcntl", none)
+    assert slots.claim(1) is None
+    assert slots.others([]) == []
 
 
 def test_an_engine_that_finds_its_slot_taken_leaves_its_run_waiting(news, engine):
