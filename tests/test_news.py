@@ -111,7 +111,7 @@ def test_a_look_where_nothing_happened_reads_no_file(runs, monkeypatch):
     summaries = history.refresh(runs)[0]
     assert len(inbox.look(summaries)) == 10
     monkeypatch.setattr(rundir, "load_json", lambda *_: pytest.fail("a file was read"))
-    assert len(inbox.look(summaries)) == 10
+    assert len(inbox.look(summaries)) == len(inbox.look(list(summaries))) == 10
 
 
 def test_old_runs_without_a_mark_are_never_read_at_all(runs, monkeypatch):
