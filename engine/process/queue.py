@@ -312,6 +312,7 @@ def tend(runs: Path, seen: Seen | None = None) -> None:
     if liveness.holder(folder(runs)) is None:
         seen = seen or waiting.look(runs)
         if seen.ours and paused(runs, seen) is None:
+            modes.make(folder(runs))  # a copy of a runs folder may come without it
             launch.detached(["engine.process.dispatcher", str(runs)], folder(runs), "/", {"LTH_SLOTS": None})
             # Whether it holds its lock yet is nobody's business: a second one leaves at once.
 

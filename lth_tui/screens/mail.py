@@ -9,8 +9,6 @@ from engine.errors import BadInput
 from engine.record import history, notes
 from lth_tui.news import Inbox, News
 from lth_tui.screens import words
-from lth_tui.screens.inbox import InboxScreen, said
-from lth_tui.screens.run import RunScreen
 from lth_tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
@@ -39,24 +37,29 @@ class Mail:
 
     def take(self, news: list[News]) -> None:
         """Show the news as they are now, and tell those that came since. What somebody looks at is read by that."""
-        open_ = {screen.run_path.name for screen in self.app.screen_stack if isinstance(screen, RunScreen)}
+        paths = (getattr(screen, "run_path", None) for screen in self.app.screen_stack)
+        open_ = {path.name for path in paths if path is not None}
         looked_at = [one for one in news if one.run in open_ or (one.state in _ASKED and one.run in self.asked)]
         self._mark([(one.run, one.when) for one in looked_at])
         self.asked -= {one.run for one in looked_at}
         news = [one for one in news if one not in looked_at]
         fresh = [one for one in news if (one.run, one.when) not in self._told]
-        if fresh and self.news is not None and not isinstance(self.app.screen, InboxScreen):
+        if fresh and self.news is not None and not self._in_front:
             self._tell(fresh)
         self._told |= {(one.run, one.when) for one in fresh}
         self.news = news
         self._show()
 
+    @property
+    def _in_front(self) -> bool:
+        return self.app.current_mode == "inbox" and len(self.app.screen_stack) == 1
+
     def _show(self) -> None:
         screen, news = self.app.screen, self.news or []
         for bar in screen.query(TopBar):
             bar.unread = len(news)
-        if isinstance(screen, InboxScreen):
-            screen.take(news)
+        if self._in_front:
+            screen.take(news)  # type: ignore[attr-defined]
 
     def _tell(self, fresh: Sequence[News]) -> None:
         if len(fresh) <= SINGLY:
@@ -74,6 +77,8 @@ class Mail:
 
     def read(self, read: Sequence[News]) -> None:
         """Mark these as read; `unread` takes that back."""
+        from lth_tui.screens.inbox import said
+
         self._done.append([(one, self.inbox.mark(one.run)) for one in read])
         self.news = [one for one in self.news or [] if one not in read]
         self._mark([(one.run, one.when) for one in read])

@@ -114,9 +114,7 @@ def test_runs_of_two_folders_share_the_slots(news, tmp_path, monkeypatch):
         until(lambda: liveness.holder(queue.folder(runs_root())) is None)
 
 
-def test_a_run_whose_slot_is_taken_at_the_last_moment_waits_first_in_line_and_is_started_later(
-    news, engine, monkeypatch
-):
+def test_a_run_whose_slot_is_taken_at_the_last_moment_stays_the_first_and_is_started_later(news, engine, monkeypatch):
     monkeypatch.setenv("LTH_SLOTS", "1")
     other, _ = engine(1)
     monkeypatch.setattr(slots, "others", lambda *_: [])  # seen a moment before it was taken
