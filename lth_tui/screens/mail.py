@@ -62,6 +62,8 @@ class Mail:
             screen.take(news)  # type: ignore[attr-defined]
 
     def _tell(self, fresh: Sequence[News]) -> None:
+        from lth_tui.screens.inbox import said
+
         if len(fresh) <= SINGLY:
             for one in fresh:
                 severity = {"failed": "error", "orphaned": "warning"}.get(one.state, "information")
@@ -77,8 +79,6 @@ class Mail:
 
     def read(self, read: Sequence[News]) -> None:
         """Mark these as read; `unread` takes that back."""
-        from lth_tui.screens.inbox import said
-
         self._done.append([(one, self.inbox.mark(one.run)) for one in read])
         self.news = [one for one in self.news or [] if one not in read]
         self._mark([(one.run, one.when) for one in read])

@@ -223,7 +223,7 @@ class RunsScreen(ActsScreen):
 
     def action_filter(self) -> None:
         self.add_class("-filtering")
-        self.query_one("#filter", Input).focus()
+        self.set_focus(self.query_one("#filter", Input))  # at once: what is typed on belongs to it
 
     @on(Input.Changed, "#filter")
     def _narrowed(self) -> None:
