@@ -209,7 +209,7 @@ def closing(shown: dict[str, Any]) -> list[RenderableType]:
         style = "bold green" if won is True else "bold yellow" if won is False else "bold"
         parts += ["", Text(plain.line(verdict["sentence"], 1000), style=style)]
     if shown.get("cause"):
-        word = "Orphaned" if shown["state"] == "orphaned" else "Failed"
+        word = plain.line(shown["state"]).capitalize()
         parts += ["", tables.text(f"{word}: {shown['cause']}", "red")]
     if shown["state"] in ("orphaned", "failed", "stopped"):
         parts.append(tables.text(f"Go on with: lth resume {shown['id']}", tables.QUIET))

@@ -1,51 +1,82 @@
-"""The README's picture, made from the app itself: `python -m tests.picture [RUN_DIR]` writes tests/pictures/app.svg.
+"""The README's pictures, made from the app itself: `python -m tests.picture [RUN_DIR]` writes tests/pictures/*.svg.
 
-Without a run directory it shows the newest finished run of the runs folder. The numbers are that run's own.
+Without a run directory they show the newest finished run of the runs folder, and beside it the others that are there.
+The numbers are those of the runs.
 """
 
 import asyncio
 import os
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+from textual.pilot import Pilot
 
 from engine.places import runs_root
 from engine.record import rundir
+from lth_tui.app import LthApp
 
 SIZE = (120, 36)
-TARGET = Path(__file__).parent / "pictures" / "app.svg"
+FOLDER = Path(__file__).parent / "pictures"
 
 
-def newest_finished() -> Path:
-    """The run to show where none is named."""
-    for run in rundir.run_dirs(runs_root()):
-        if rundir.read_status(run)["state"] == "finished":
-            return run
-    sys.exit(f"There is no finished run in {runs_root()}; make one with `lth demo`, or name a run directory.")
+def finished() -> list[Path]:
+    """The runs to show, newest first."""
+    found = [run for run in rundir.run_dirs(runs_root()) if rundir.read_status(run)["state"] == "finished"]
+    return found or sys.exit(f"There is no finished run in {runs_root()}; make one with `lth demo`.")
 
 
-async def picture(run: Path) -> str:
-    """The run's screen as SVG, once its rounds and its chart are drawn."""
-    from lth_tui.app import LthApp
-    from lth_tui.screens.run import RunScreen
+async def until(pilot: Pilot, there: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not there():
+        if time.monotonic() > end:
+            sys.exit("The app did not come to what is to be shown within 60 s.")
+        await pilot.pause(0.05)
+    await pilot.pause(1.0)
 
-    app = LthApp(run=run)
+
+async def picture(app: LthApp, prepare: Callable[[Pilot], Awaitable[None]]) -> str:
     async with app.run_test(size=SIZE, notifications=False) as pilot:
-        end = time.monotonic() + 30
-        while not (isinstance(app.screen, RunScreen) and app.screen.look):
-            if time.monotonic() > end:
-                sys.exit(f"{run} could not be shown within 30 s.")
-            await pilot.pause(0.05)
-        await pilot.pause(0.5)
+        await prepare(pilot)
         return app.export_screenshot(title="lth")
 
 
+async def run_screen(pilot: Pilot) -> None:
+    await until(pilot, lambda: getattr(pilot.app.screen, "look", None))
+
+
+async def runs_screen(pilot: Pilot) -> None:
+    await until(pilot, lambda: pilot.app.summaries)
+
+
+async def launch_screen(pilot: Pilot) -> None:
+    await until(pilot, lambda: "What it visits" in "".join(strip.text for strip in shown(pilot)))
+
+
+async def compare_screen(pilot: Pilot) -> None:
+    await until(pilot, lambda: pilot.app.summaries)
+    pilot.app.compare(finished()[:3])
+    await until(pilot, lambda: getattr(pilot.app.screen, "compared", None))
+
+
+def shown(pilot: Pilot) -> list:
+    return pilot.app.screen._compositor.render_strips()
+
+
 def main() -> None:
-    run = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else newest_finished()
+    run = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else finished()[0]
     os.environ["LTH_RUNS"] = str(run.parent)
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(asyncio.run(picture(run)), encoding="utf-8")
-    print(f"{TARGET} shows {run.name}")
+    FOLDER.mkdir(exist_ok=True)
+    wanted: dict[str, tuple[Callable[[], LthApp], Callable[[Pilot], Awaitable[None]]]] = {
+        "app": (lambda: LthApp(run=run), run_screen),
+        "runs": (LthApp, runs_screen),
+        "launch": (lambda: LthApp("launch"), launch_screen),
+        "compare": (LthApp, compare_screen),
+    }
+    for name, (app, prepare) in wanted.items():
+        (FOLDER / f"{name}.svg").write_text(asyncio.run(picture(app(), prepare)), encoding="utf-8")
+        print(f"{FOLDER / name}.svg")
 
 
 if __name__ == "__main__":

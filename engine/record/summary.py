@@ -128,7 +128,11 @@ def view(
         "id": run.name,
         "state": state,
         "created": rundir.created(run),
-        "cause": (cause or snapshot.cause) if state == "failed" else cause if state == "orphaned" else None,
+        "cause": (cause or snapshot.cause)
+        if state == "failed"
+        else cause
+        if state in ("orphaned", "stopped")
+        else None,
         "progress": progress(spec, snapshot),
         "spec": spec,
         "seeds": seeds,

@@ -94,7 +94,8 @@ def _words(look: Look) -> list[tuple[str, str]]:
         cause = plain.line(view["cause"] or "its engine is gone")
         return [(f"{cause[:1].upper()}{cause[1:]}; {again} goes on from its last checkpoint, and so does r.", "warn")]
     if state == "stopped":
-        return [(f"Stopped; what is done stays. r, or {again}, goes on from its last checkpoint.", "dim")]
+        how = f" ({plain.line(view['cause'])})" if view["cause"] else ""
+        return [(f"Stopped{how}; what is done stays. r, or {again}, goes on from its last checkpoint.", "dim")]
     if state == "queued":
         waits = look.waits[:1].upper() + look.waits[1:]
         return [(f"{waits}." if waits else f"Nobody works on it yet; r, or {again}, starts it.", "accent")]

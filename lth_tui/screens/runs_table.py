@@ -131,6 +131,8 @@ def said(one: Summary) -> str:
         return str(one["cause"])
     if one["state"] == "orphaned":
         return f"{one['cause']}; r goes on with it"
+    if one["state"] == "stopped" and one["cause"]:
+        return f"{one['cause']}; r goes on with it"
     if one["sentence"]:
         return str(one["sentence"])
     left = words.duration(words.mapping(one["progress"]).get("seconds_left"))

@@ -51,10 +51,11 @@ def answers(repeats: int = 7) -> Iterator[Figure]:
             app.quiet()
             found: dict[str, list[float]] = {"filter": [], "sort": [], "page": []}
             for _ in range(repeats):
-                app.send("/" + hidden[-4:-1])
-                app.quiet()
-                found["filter"].append(app.until(hidden, app.send(hidden[-1])))
+                app.send("/")
                 app.quiet(0.5)
+                app.send(hidden[-4:-1])
+                app.quiet(0.5)
+                found["filter"].append(_burst(app, hidden[-1]))
                 app.send("\x1b")
                 app.quiet()
                 app.send("g")

@@ -8,11 +8,12 @@ from typing import Any
 
 from engine.data.cards import bring
 from engine.errors import BadInput
+from engine.places import slots_file
 from engine.process import slots
 from engine.process.doctor.finding import Finding, blamed, failure, ok, size, warning
 
 # Every variable that lth reads, and what it holds.
-_FOLDERS = ("LTH_RUNS", "LTH_DATA", "LTH_CACHE", "LTH_SCHEDULES", "LTH_SLOTS_FILE")
+_FOLDERS = ("LTH_RUNS", "LTH_DATA", "LTH_CACHE", "LTH_SCHEDULES", "LTH_KEYS", "LTH_SLOTS_FILE")
 VARIABLES = (*_FOLDERS, "LTH_CACHE_GB", "LTH_CHECKPOINT_MINUTES", "LTH_SLOTS")
 _MUCH_TRASH = 1_000_000_000  # bytes
 _QUICK = 200_000_000  # bytes of a dataset that are read in a few seconds
@@ -33,6 +34,9 @@ def environment(given: Mapping[str, str], wrong: str | None = None) -> list[Find
         except ValueError:
             told = f"LTH_SLOTS is {given['LTH_SLOTS']!r}, which is no number of runs"
             found.append(failure(name, told, "Give how many runs may go on at once, such as LTH_SLOTS=1, or unset it."))
+    if not slots.usable():
+        told = f"{slots_file()} cannot be used, so this user's runs take no slots that others could see"
+        found.append(warning(name, told, "Remove it, have its owner do so, or set LTH_SLOTS_FILE to another."))
     for variable in sorted(given):
         if variable.startswith("LTH_") and variable not in VARIABLES:
             near = get_close_matches(variable, VARIABLES, n=1)
