@@ -72,8 +72,9 @@ def main() -> None:
         "app": (lambda: LthApp(run=run), run_screen),
         "runs": (LthApp, runs_screen),
         "launch": (lambda: LthApp("launch"), launch_screen),
-        "compare": (LthApp, compare_screen),
     }
+    if len(finished()) > 1:
+        wanted["compare"] = (LthApp, compare_screen)
     for name, (app, prepare) in wanted.items():
         (FOLDER / f"{name}.svg").write_text(asyncio.run(picture(app(), prepare)), encoding="utf-8")
         print(f"{FOLDER / name}.svg")
