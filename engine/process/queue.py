@@ -210,19 +210,19 @@ def _not_started(error: OSError) -> str:
 
 def _hold(run: Path, cause: str) -> Started:
     """What keeps a run from beginning would keep every other too: it goes on waiting, and the queue is paused."""
-    hold_up(run, f"could not begin: {cause}")
+    stand_still(run, f"could not begin: {cause}")
     return Started(run, held=cause)
 
 
-def hold_up(run: Path, what: str) -> None:
-    """Pause the queue of a run that a cause of the machine befell, where any wait that it would befall too. Never
-    raises.
+def stand_still(run: Path, what: str, always: bool = True) -> None:
+    """Pause the queue of a run that a cause of the machine befell; unless `always`, only where others wait, whom it
+    would befall too. Never raises.
 
     Without the short lock, which a dispatcher may hold while it waits for this very engine.
     """
     with suppress(Exception):
         seen = waiting.look(run.parent)
-        if seen.ours and paused(run.parent, seen) is None:
+        if (always or seen.ours) and paused(run.parent, seen) is None:
             _keep(folder(run.parent), why=f"{run.name} {what}")
 
 

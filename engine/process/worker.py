@@ -133,7 +133,7 @@ def _work(run: Path, stop: _StopFlag, gpu: str | None, waited: dict[str, Any] | 
             status = back or rundir.read_status(run) | {"state": "failed", "cause": cause}
             rundir.write_status(run, status, durable=True)
         if back:
-            queue.hold_up(run, f"could not begin: {cause}")
+            queue.stand_still(run, f"could not begin: {cause}")
         return launch.OF_THE_MACHINE if back else FAILED
     try:
         _experiment(run, journal, gpu is not None)
@@ -150,7 +150,7 @@ def _work(run: Path, stop: _StopFlag, gpu: str | None, waited: dict[str, Any] | 
         rundir.release(run)
         _print(error)
         if causes.of_the_machine(error):
-            queue.hold_up(run, f"failed: {causes.of(error)}")
+            queue.stand_still(run, f"failed: {causes.of(error)}", always=False)
         journal.failed(causes.of(error), bad_input=False)
         return FAILED
     return DONE

@@ -308,9 +308,11 @@ def test_a_run_that_is_damaged_keeps_no_other_from_its_turn(news, monkeypatch, s
     until(lambda: queue.dispatch(runs_root()) is not None and states(bad, good) == ["failed", "finished"])
 
 
-@pytest.mark.parametrize("broken", ["spawn", "reserve", "log"])
-def test_a_disk_that_is_full_for_a_moment_fails_no_run_that_waits(news, monkeypatch, broken):
-    runs = [new_run(**QUICK) for _ in range(3)]
+@pytest.mark.parametrize(
+    ("broken", "count"), [("spawn", 3), ("reserve", 3), ("log", 3), ("spawn", 1), ("reserve", 1), ("log", 1)]
+)
+def test_a_disk_that_is_full_for_a_moment_fails_no_run_that_waits(news, monkeypatch, broken, count):
+    runs = [new_run(**QUICK) for _ in range(count)]
     for run in runs:
         queue.submit(run)
     if broken == "spawn":
@@ -332,12 +334,12 @@ def test_a_disk_that_is_full_for_a_moment_fails_no_run_that_waits(news, monkeypa
         (here / "full").unlink()
     assert one.run == runs[0]
     assert "disk is full" in (one.held or ("disk is full" if broken == "log" else "")), "seen to work before it failed"
-    until(lambda: states(*runs) == ["queued"] * 3)
+    until(lambda: states(*runs) == ["queued"] * count)
     until(lambda: order() == runs)
     until(lambda: "disk is full" in (queue.paused(runs_root()) or ""))
     assert queue.dispatch(runs_root()) == []
     queue.go(runs_root())
-    until(lambda: states(*runs) == ["finished"] * 3)
+    until(lambda: states(*runs) == ["finished"] * count)
 
 
 def test_a_run_that_fails_of_the_machine_pauses_the_queue_for_those_that_wait(news, monkeypatch):
