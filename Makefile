@@ -1,6 +1,7 @@
 # make demo   sets everything up and runs the main job on the built-in corpus
 # make test   sets everything up and passes the tests, among them a few trials of every fault (tests/faults)
 # make test-faults   all trials of every fault, a core for each kind of them (some ten minutes); prints their figures
+# make test-app      all screens at all sizes, themes and keys (some ten minutes)
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test test-faults lint format bench soak bench-verdict gpu picture wheel clean
+.PHONY: setup demo test test-faults test-app lint format bench soak bench-verdict gpu picture wheel clean
 
 demo: $(READY)
 	$(BIN)/lth demo
@@ -29,6 +30,9 @@ test: $(READY)
 
 test-faults: $(READY)
 	LTH_FAULTS=full $(BIN)/python -m pytest -n auto --dist loadfile tests/faults $(PYTEST)
+
+test-app: $(READY)
+	LTH_SCREENS=full $(BIN)/python -m pytest -n auto --dist loadfile tests/app $(PYTEST)
 
 lint: $(READY)
 	$(BIN)/ruff check .

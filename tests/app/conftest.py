@@ -38,3 +38,18 @@ def _nothing_goes_wrong(request: pytest.FixtureRequest, troubles: list[str]) -> 
 @pytest.fixture
 def runs() -> Path:
     return Path(os.environ["LTH_RUNS"])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of a test of screens that has many forms (sizes, themes, keys) the first and the last; all by `make test-app`."""
+    if os.environ.get("LTH_SCREENS") == "full":
+        return
+    here = str(Path(__file__).parent)
+    forms: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if str(item.path).startswith(here):
+            forms.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left = {item for every in forms.values() for item in every[1:-1]}
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
