@@ -47,11 +47,11 @@ def transfer(
     from engine import spec as specs
     from engine.data import alignment, encoding
 
-    before = _source(source, "transfer")
+    before = source_spec(source, "transfer")
     if number == 0:
         raise BadInput("round: 0 given, which is the dense network; give the round of a ticket, from 1 on.")
-    seeds, remarks = _seeds(source, before, number)
-    _settable("transfer", settings or {})
+    seeds, remarks = seeds_of_source(source, before, number)
+    refuse_unsettable("transfer", settings or {})
     arms = list(arms or ARMS)
     for arm in arms:
         if catalog.card("arm", catalog.ARMS, arm).mask == "own":
@@ -87,9 +87,9 @@ def stability(source: Path, number: int, points: int = 11, settings: dict[str, A
     """Do two copies from the rewind point, in other data orders, end in one valley? Raises BadInput."""
     from engine import spec as specs
 
-    before = _source(source, "stability")
-    seeds, remarks = _seeds(source, before, number)
-    _settable("stability", settings or {})
+    before = source_spec(source, "stability")
+    seeds, remarks = seeds_of_source(source, before, number)
+    refuse_unsettable("stability", settings or {})
     if not 11 <= points <= 1001:
         raise BadInput(f"points: {points} given; give from 11 to 1001 along the line, its ends among them.")
     schedule = before.schedule.model_dump(mode="json") | {"rounds": number, "retrain": "rewind"}
@@ -102,7 +102,7 @@ def stability(source: Path, number: int, points: int = 11, settings: dict[str, A
     return Question(spec, lambda run: tickets.copy(source, run, seeds, number, None), tuple(remarks))
 
 
-def _source(source: Path, question: str) -> "RunSpec":
+def source_spec(source: Path, question: str) -> "RunSpec":
     """The spec of the run that is asked about. Raises BadInput where its tickets cannot be."""
     from engine import spec as specs
 
@@ -115,7 +115,7 @@ def _source(source: Path, question: str) -> "RunSpec":
     return before
 
 
-def _seeds(source: Path, before: "RunSpec", number: int) -> tuple[list[int], list[str]]:
+def seeds_of_source(source: Path, before: "RunSpec", number: int) -> tuple[list[int], list[str]]:
     """The seeds that have the ticket of a round, its files sound; and what is to be said of the others. BadInput."""
     rounds = tickets.rounds(source, before.seeds)
     if number not in rounds:
@@ -136,7 +136,7 @@ def _listed(rounds: Iterable[int]) -> str:
     return f"{every[0]} to {every[-1]}" if len(every) == every[-1] - every[0] + 1 > 2 else ", ".join(map(str, every))
 
 
-def _settable(question: str, settings: dict[str, Any]) -> None:
+def refuse_unsettable(question: str, settings: dict[str, Any]) -> None:
     """BadInput for a setting that the tickets have decided already."""
     from engine import spec as specs
 

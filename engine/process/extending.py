@@ -27,7 +27,7 @@ def extend(run: Path, seeds: int | None, rounds: int | None) -> tuple["RunSpec",
     try:
         with FileLock(run / ".extend.lock", timeout=0, mode=modes.of_file(run)):
             before = specs.of_run(run)
-            every = _extended(run, before, seeds, rounds)
+            every = extended(run, before, seeds, rounds)
             launch.check(before)
             # Stopped first: were we killed in between, a resume would find all done and give the verdict it had.
             status = rundir.without(rundir.read_status(run), *_OF_THE_END)
@@ -38,7 +38,7 @@ def extend(run: Path, seeds: int | None, rounds: int | None) -> tuple["RunSpec",
         raise BadInput(f"run: {run.name} is being extended by another command; look at it with `lth ls`.") from None
 
 
-def _extended(run: Path, spec: "RunSpec", seeds: int | None, rounds: int | None) -> list[int]:
+def extended(run: Path, spec: "RunSpec", seeds: int | None, rounds: int | None) -> list[int]:
     """The seeds of a run once it is extended. Raises BadInput where it cannot be."""
     if spec.origin is not None:
         raise BadInput(

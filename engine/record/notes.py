@@ -18,7 +18,7 @@ FILE = "notes.json"
 _LOCK = ".notes.lock"  # one a runs folder, held for a read and a write: two at once lose nothing
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST = 10_000  # characters of a note
-_MOST = 50  # tags
+MOST = 50  # tags
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def _refuse(key: str, value: Any) -> None:
     if key == "name" and value:
         _refuse_name("name", value)
     elif key == "tags":
-        if len(value or ()) > _MOST:
-            raise BadInput(f"tags: {len(value)} given; give at most {_MOST}.")
+        if len(value or ()) > MOST:
+            raise BadInput(f"tags: {len(value)} given; give at most {MOST}.")
         for tag in value or ():
             _refuse_name("tag", tag)
     elif key == "note" and len(value or "") > _LONGEST:

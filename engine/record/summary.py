@@ -123,16 +123,14 @@ def view(
     seeds = seeds_of(spec)
     known = set(seeds)
     finished = snapshot.finished
+    if state == "failed":
+        cause = cause or snapshot.cause
     data = {name: snapshot.data.get(name) for name in DATA}
     return {
         "id": run.name,
         "state": state,
         "created": rundir.created(run),
-        "cause": (cause or snapshot.cause)
-        if state == "failed"
-        else cause
-        if state in ("orphaned", "stopped")
-        else None,
+        "cause": cause if state in ("failed", "orphaned", "stopped") else None,
         "progress": progress(spec, snapshot),
         "spec": spec,
         "seeds": seeds,

@@ -101,7 +101,7 @@ def extend(run: Path) -> Question:
 
         wanted = totals(values)
         before = specs.of_run(run)
-        every = extending._extended(run, before, **wanted)
+        every = extending.extended(run, before, **wanted)
         schedule = before.schedule.model_dump(mode="json") | {"rounds": wanted["rounds"]}
         after = specs.changed(before, seeds=every, schedule=schedule)
         costs = cost.words(run.parent, after, after.trainings - before.trainings, "further training")
@@ -146,14 +146,14 @@ def transfer(run: Path, number: int | None) -> Question:
         from engine.process import ask
         from lth_tui import cost
 
-        before = ask._source(run, "transfer")
+        before = ask.source_spec(run, "transfer")
         if (chosen := _whole("round", values["round"])) == 0:
             raise BadInput("round: 0 given, which is the dense network; give the round of a ticket, from 1 on.")
-        seeds, remarks = ask._seeds(run, before, chosen)
+        seeds, remarks = ask.seeds_of_source(run, before, chosen)
         if not (dataset := values["dataset"].strip()):
             raise BadInput("dataset: none given; choose one, or give a csv, tsv, jsonl or parquet file.")
         given = settings(values)
-        ask._settable("transfer", given)
+        ask.refuse_unsettable("transfer", given)
         usual = specs.compose(before.model.name, dataset, "imp", list(ask.ARMS), seeds, given)
         spec = specs.changed(usual, schedule=usual.schedule.model_dump(mode="json") | {"rounds": 1})
         return Checked({}, (cost.words(run.parent, spec, spec.trainings), *map(_sentence, remarks)))

@@ -20,7 +20,6 @@ from lth_tui import plain, sheet
 from lth_tui.screens import words
 
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-MOST_TAGS = 50
 
 Left = Any  # what a deed leaves to keep: an engine, or where a removed run is now
 
@@ -173,7 +172,7 @@ def wrong_tags(text: str, away: bool = False) -> str:
     for word in text.split():
         if not _TAG.fullmatch(word.removeprefix("-") if away else word):
             return f"tag: {plain.line(word, 30)!r} given; give letters, digits, dots, - and _, a letter or digit first."
-    return "" if len(text.split()) <= MOST_TAGS else f"tags: {len(text.split())} given; give at most {MOST_TAGS}."
+    return "" if len(text.split()) <= notes.MOST else f"tags: {len(text.split())} given; give at most {notes.MOST}."
 
 
 def wrong_file(text: str) -> str:

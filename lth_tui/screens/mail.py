@@ -46,7 +46,7 @@ class Mail:
         fresh = [one for one in news if (one.run, one.when) not in self._told]
         if fresh and self.news is not None and not self._in_front:
             self._tell(fresh)
-        self._told |= {(one.run, one.when) for one in fresh}
+        self._told |= {(one.run, one.when) for one in (*fresh, *looked_at)}  # whose marks are perhaps yet to be written
         self.news = news
         self._show()
 

@@ -3,12 +3,12 @@
 from collections import Counter
 
 import pytest
-import torch
 
 from engine import catalog
 from engine import spec as specs
-from engine.models import bert, network, sizes
+from engine.models import network, sizes
 from engine.pruning import mask as masks
+from tests.science.test_sizes import built
 
 WORDS = [f"word{number}" for number in range(30)]
 OF_WORDS = [name for name, card in catalog.MODELS.items() if card.kinds]
@@ -42,15 +42,7 @@ def test_a_model_of_words_has_of_each_kind_what_the_menu_says(name, settings):
 
 @pytest.mark.parametrize("name", sizes.BERTS)
 def test_a_bert_has_of_each_kind_what_the_menu_says(name):
-    from transformers import BertConfig, BertForSequenceClassification
-
-    shape = sizes.BERTS[name]
-    config = BertConfig(
-        vocab_size=shape.pieces, hidden_size=shape.hidden, num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads, intermediate_size=shape.inner, num_labels=3,
-    )  # fmt: skip
-    with torch.device("meta"):
-        module = bert.Bert(BertForSequenceClassification(config), {}, 3)
+    shape, module = sizes.BERTS[name], built(name)
     found: Counter[str] = Counter()
     for layer, kind in network.kinds(module).items():
         found[kind] += module.get_parameter(layer).numel()

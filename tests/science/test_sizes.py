@@ -24,8 +24,8 @@ def test_a_model_of_words_has_as_many_parameters_as_the_menu_says(name, settings
     assert said == counted(network.build(model, WORDS, 3))
 
 
-@pytest.mark.parametrize("name", sizes.BERTS)
-def test_a_bert_has_as_many_parameters_as_the_menu_says(name):
+def built(name: str) -> bert.Bert:
+    """A BERT of the menu with weights that take no room."""
     from transformers import BertConfig, BertForSequenceClassification
 
     shape = sizes.BERTS[name]
@@ -34,5 +34,10 @@ def test_a_bert_has_as_many_parameters_as_the_menu_says(name):
         num_attention_heads=shape.heads, intermediate_size=shape.inner, num_labels=3,
     )  # fmt: skip
     with torch.device("meta"):
-        module = bert.Bert(BertForSequenceClassification(config), {}, 3)
+        return bert.Bert(BertForSequenceClassification(config), {}, 3)
+
+
+@pytest.mark.parametrize("name", sizes.BERTS)
+def test_a_bert_has_as_many_parameters_as_the_menu_says(name):
+    shape, module = sizes.BERTS[name], built(name)
     assert sizes.bert(shape, 3) == sum(weight.numel() for weight in module.parameters()) - shape.hidden  # padding row
