@@ -28,6 +28,7 @@ for package in ("lth_tui", "lth_tui.commands", "lth_tui.screens", "engine.record
     for one in pkgutil.iter_modules(importlib.import_module(package).__path__, package + "."):
         if not one.name.endswith((".checkpoint", "__main__", "_win32", "win32")):
             importlib.import_module(one.name)
+import pynvml
 from lth_tui import cli
 import engine.spec
 os.umask(0o022)

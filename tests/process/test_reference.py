@@ -23,7 +23,7 @@ def run(news) -> Path:
 def journal(run: Path) -> RunJournal:
     """What an engine has once it has begun, or gone on."""
     made = RunJournal(run, lambda: False)
-    made.started(specs.load(run / "spec.json"))
+    made.started(specs.load(run / "spec.json"), device="cpu")
     return made
 
 
