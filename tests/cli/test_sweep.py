@@ -65,7 +65,7 @@ def test_a_run_that_fails_stops_no_other_and_the_same_command_takes_it_up_again(
 
 def test_interrupted_it_stops_cleanly_and_says_how_to_go_on_which_finishes_the_very_same_runs(news, tmp_path):
     head = f'{HEAD}arms = ["ticket"]\n'
-    file = write(tmp_path, "schedule.rate = [0.3, 0.5]", "training.epochs=24", head=head)
+    file = write(tmp_path, "schedule.rate = [0.3, 0.5]", "training.epochs=48", head=head)
     working = subprocess.Popen(
         command("sweep", file),
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -20,6 +20,8 @@ if "engine.process.worker" in sys.orig_argv:
             rundir.write_status(run, status | {{"epoch": epoch, "epochs": {steps}}})
             print("epoch", epoch, flush=True)
             time.sleep(0.05)
+            while {gate!r} and not os.path.exists({gate!r}) and not stop_asked():
+                time.sleep(0.02)
             if stop_asked():
                 break
         rundir.write_status(run, status | {{"state": "stopped" if stop_asked() else "finished"}})
@@ -30,8 +32,11 @@ if "engine.process.worker" in sys.orig_argv:
 """
 
 
-def on_path(folder: Path, steps: int) -> str:
-    """A folder for PYTHONPATH, with which an engine takes so many twentieths of a second."""
+def on_path(folder: Path, steps: int, gate: Path | None = None) -> str:
+    """A folder for PYTHONPATH, with which an engine takes so many twentieths of a second.
+
+    With a gate it stays at its first step until that file exists, however slow the machine.
+    """
     folder.mkdir(exist_ok=True)
-    (folder / "sitecustomize.py").write_text(_CUSTOMIZE.format(steps=steps))
+    (folder / "sitecustomize.py").write_text(_CUSTOMIZE.format(steps=steps, gate=gate and str(gate)))
     return str(folder)

@@ -96,8 +96,12 @@ WAYS = {
 }
 
 
-def _survivors(way: str, wait: float, epochs: int) -> int:
-    """How many of four engines finish whose terminal went in that way, so long after all of them were at work."""
+def _survivors(way: str, wait: float, epochs: int, gate: Path) -> int:
+    """How many of four engines finish whose terminal went in that way, so long after all of them were at work.
+
+    Those without torch stay at work until all of their session is gone, and the gate is opened.
+    """
+    gate.unlink(missing_ok=True)
     before = set(rundir.run_dirs(runs_here()))
 
     def engines() -> list[Path]:
@@ -115,6 +119,7 @@ def _survivors(way: str, wait: float, epochs: int) -> int:
     session.until(lambda: time.monotonic() > until)
     WAYS[way](session, app)
     session.end()
+    gate.touch()
     deadline = time.monotonic() + 120
     while any(rundir.state(run) in rundir.ACTIVE for run in held) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -128,13 +133,14 @@ def test_four_engines_outlive_whatever_becomes_of_the_terminal_that_started_them
 ) -> None:
     paths = [str(ROOT)]
     if engine == "light":
-        paths.append(light.on_path(tmp_path / "light", steps=30))
+        paths.append(light.on_path(tmp_path / "light", steps=3, gate=tmp_path / "gate"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     draw = random.Random(None if FULL else 7)
     count = trials(10, 1) if engine == "real" else trials(40, 4)
     ways = [list(WAYS)[number % len(WAYS)] for number in range(count)]
-    finished = [_survivors(way, draw.uniform(0, 0.5), epochs=60 if engine == "real" else 2) for way in ways]
+    epochs, gate = 60 if engine == "real" else 2, tmp_path / "gate"
+    finished = [_survivors(way, draw.uniform(0, 0.5), epochs, gate) for way in ways]
     lost = [(way, survivors) for way, survivors in zip(ways, finished, strict=True) if survivors != 4]
     kinds = ", ".join(f"{ways.count(way)} x {way}" for way in WAYS if way in ways)
     figures(request)(f"4 {engine} engines, {count} hang-ups ({kinds}): {sum(finished)} of {4 * count} engines finished")
