@@ -3,6 +3,7 @@
 import gc
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -295,9 +296,12 @@ class LthApp(App[None]):
 
 
 def run_app(screen: str | None = None, run: Path | None = None, fast: bool = False) -> None:
-    """Open the app, at one of its places, or at a run; `fast` looks four times a second.
+    """Open the app, at one of its places, or at a run; `fast` looks four times a second. Exits where the app broke.
 
     Until all runs are read nothing is garbage: collecting took half of the time to the first picture.
     """
     gc.disable()
-    LthApp(screen or "runs", run, fast).run()
+    app = LthApp(screen or "runs", run, fast)
+    app.run()
+    if app.return_code:
+        sys.exit(app.return_code)

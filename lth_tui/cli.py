@@ -1,9 +1,8 @@
-"""The `lth` command: everything headless, and the door to the app. Results go to stdout, words to stderr.
+"""The `lth` command: everything headless, and the app at one of its places. Results go to stdout, words to stderr.
 
 Heavy imports stay inside the commands that need them, so that `lth --help` and `lth ls` answer at once.
 """
 
-import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -15,6 +14,7 @@ from typer.core import TyperGroup
 from engine.errors import BadInput, unknown
 from engine.record import modes
 from lth_tui import output
+from lth_tui.__main__ import at_a_terminal
 from lth_tui.commands import act, ask, cache, compare, data, doctor, keys, look, menu, pretrain, start
 from lth_tui.commands import queue as queuing
 from lth_tui.commands import sweep as sweeping
@@ -122,11 +122,6 @@ def lth(
         from lth_tui.app import run_app
 
         run_app(place, found, fast)
-
-
-def at_a_terminal() -> bool:
-    """Whether the app can be shown here."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _opening(ctx: typer.Context, screen: str, run: str) -> tuple[str | None, Path | None]:

@@ -17,6 +17,7 @@ settings.load_profile("lth")
 
 os.environ["LTH_CACHE"] = "off"  # for fixtures that serve many tests; each test has its own
 os.environ.pop("LTH_CACHE_GB", None)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the engines started here would compile the code anew
 
 # A shell that starts the tests in the background has interrupts ignored, which every program they start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

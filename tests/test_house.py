@@ -218,7 +218,7 @@ def contents() -> set[str]:
 def test_the_wheel_is_told_to_hold_the_two_packages():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["engine", "lth_tui"]
-    assert settings["project"]["scripts"] == {"lth": "lth_tui.cli:main"}
+    assert settings["project"]["scripts"] == {"lth": "lth_tui.__main__:main"}
 
 
 def test_a_wheel_holds_exactly_the_two_packages(tmp_path):

@@ -55,6 +55,7 @@ def main(arguments: list[str]) -> int:
         parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(BENCHMARKS)}")
     words = Console(stderr=True)
     os.environ.update(as_launched())  # before torch is imported
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed lth has its byte code
     before, figures, broken = machine(), [], {}
     for name in chosen.names or USUAL:
         began = time.perf_counter()

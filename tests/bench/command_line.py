@@ -68,7 +68,7 @@ def run(runs: int = 1000, repeats: int = 5) -> list[Figure]:
 
 def _lth() -> list[str]:
     script = Path(sys.executable).with_name("lth")
-    return [str(script)] if script.exists() else [sys.executable, "-c", "from lth_tui.cli import main; main()"]
+    return [str(script)] if script.exists() else [sys.executable, "-c", "from lth_tui.__main__ import main; main()"]
 
 
 def _heavy(arguments: list[str]) -> list[str]:
