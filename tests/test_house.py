@@ -122,7 +122,7 @@ def loaded(code: str, *arguments: str) -> set[str]:
 def test_importing_a_face_leaves_what_is_heavy_out(name):
     found = loaded(f"import {name}")
     assert "lth_tui" in found
-    assert not found & {*HEAVY, *(("textual", "pydantic") if name == "lth_tui.cli" else ())}
+    assert not found & {*HEAVY, *(("textual", "pydantic") if name == "lth_tui.cli" else ("typer",))}
 
 
 @pytest.mark.parametrize(

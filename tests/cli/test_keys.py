@@ -1,11 +1,15 @@
 """`lth keys`, and the options that open the app somewhere."""
 
+import gc
 import os
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from engine.record import rundir
+from lth_tui import __main__ as door
 from lth_tui import keymap
 from lth_tui.keys import PLACES
 from tests.cli.conftest import call, one_sentence
@@ -102,6 +106,18 @@ def test_the_app_opens_at_a_run_named_by_a_part_of_its_id(opened):
     assert call("--run", "@last").code == 0
     assert call().code == 0
     assert opened == [(None, run), (None, run), (None, None)]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lth_alone_opens_the_app_at_a_terminal_alone(monkeypatch, opened, capsys, terminal):
+    monkeypatch.setattr(sys, "argv", ["lth"])
+    for name in ("lth_tui.__main__", "lth_tui.cli"):
+        monkeypatch.setattr(f"{name}.at_a_terminal", lambda: terminal)
+    with nullcontext() if terminal else pytest.raises(SystemExit, match="2"):
+        door.main()
+    gc.enable()  # as the app does once it has painted
+    assert opened == [(None, None)] * terminal
+    assert ("needs a terminal" in capsys.readouterr().err) is not terminal
 
 
 @pytest.fixture
