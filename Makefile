@@ -26,13 +26,13 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-faults: $(READY)
-	LTH_FAULTS=full $(BIN)/python -m pytest -n auto --dist loadfile tests/faults $(PYTEST)
+	LTH_FAULTS=full $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/faults $(PYTEST)
 
 test-app: $(READY)
-	LTH_SCREENS=full $(BIN)/python -m pytest -n auto --dist loadfile tests/app $(PYTEST)
+	LTH_SCREENS=full $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/app $(PYTEST)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 from engine.data.batches import Part, shuffled
 from engine.halfway import Halfway, named
 from engine.models import network
+from engine.optimizers import AdamW, Optimizer, Sgd
 from engine.pruning.mask import Mask, Weights
 from engine.randomness import derive
 
@@ -91,9 +91,9 @@ class Running:
         for batch in shuffled(self.texts, plan.batch_size, plan.noise("order", epoch), skip):
             yield
             self._reseed(plan.noise("dropout", epoch, self.step))
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(plan, self.step, self.steps) if self.fixed is None else self.fixed
-            self.optimizer.zero_grad(set_to_none=True)
+            rate = learning_rate(plan, self.step, self.steps) if self.fixed is None else self.fixed
+            self.optimizer.learning_rate = rate
+            self.optimizer.zero_grad()
             loss = F.cross_entropy(module(batch.tokens, batch.lengths, self.dropout), batch.labels)
             loss.backward()
             # Both, always: the first keeps pruned weights out of the moments, the second keeps them at 0.0.
@@ -108,22 +108,13 @@ class Running:
 
     def tensors(self) -> dict[str, Tensor]:
         """Between two steps: the weights, what the optimizer remembers of each, and the epoch's loss so far."""
-        moments = {
-            f"{number} {name}": value
-            for number, state in self.optimizer.state_dict()["state"].items()
-            for name, value in state.items()
-            if value is not None
-        }
-        return named(self.parameters, "weights") | named(moments, "moments") | {"total": self.total.cpu()}
+        moments = named(self.optimizer.moments(), "moments")
+        return named(self.parameters, "weights") | moments | {"total": self.total.cpu()}
 
     def restore(self, halfway: Halfway, step: int, seen: int) -> None:
         """Be where the `tensors` of another were taken, at its step."""
         network.load(self.module, halfway.under("weights"))
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in halfway.under("moments").items():
-            number, _, of = name.partition(" ")
-            state.setdefault(int(number), {})[of] = value
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.optimizer.restore(halfway.under("moments"))
         self.total.copy_(halfway.tensors["total"])
         self.step, self.seen = step, seen
 
@@ -141,19 +132,10 @@ class Running:
             torch.default_generator.manual_seed(seed)
 
 
-def _optimizer(weights: list[nn.Parameter], plan: Plan) -> torch.optim.Optimizer:
-    groups = _groups(weights, plan.weight_decay)
+def _optimizer(weights: list[nn.Parameter], plan: Plan) -> Optimizer:
     if plan.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=plan.momentum, fused=True)
-    return torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
-
-
-def _groups(weights: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases and what a normalisation learns do not (Devlin et al. 2019)."""
-    decaying = [weight for weight in weights if weight.dim() > 1]
-    others = [weight for weight in weights if weight.dim() < 2]
-    groups = [{"params": decaying, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+        return Sgd(weights, plan.learning_rate, plan.weight_decay, plan.momentum)
+    return AdamW(weights, plan.learning_rate, plan.weight_decay)
 
 
 def learning_rate(plan: Plan, step: int, steps: int) -> float:

@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from engine.record import liveness
+from engine.places import encoded_root
+from engine.record import liveness, modes
 
 settings.register_profile("lth", deadline=None)  # a busy machine is no failure
 settings.load_profile("lth")
@@ -84,10 +86,26 @@ def write_news(folder: Path, train: int = 240, test: int = 80) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def _references(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The linear references that engines have computed so far."""
+    return tmp_path_factory.mktemp("references")
+
+
 @pytest.fixture
-def news(tmp_path: Path) -> Path:
-    """The small ag_news, where the engine finds it."""
-    return write_news(tmp_path / "data" / "ag_news")
+def news(tmp_path: Path, _references: Path) -> Iterator[Path]:
+    """The small ag_news, where the engine finds it; and in the cache what its linear references came to before.
+
+    So most engines need not import what computes them, which takes as long as all else that they do.
+    """
+    folder = write_news(tmp_path / "data" / "ag_news")
+    encoded = encoded_root()
+    modes.make(encoded)
+    for kept in _references.iterdir():
+        shutil.copy(kept, encoded)
+    yield folder
+    for found in encoded.glob("*.linear"):
+        shutil.copy(found, _references)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

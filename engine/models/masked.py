@@ -19,6 +19,7 @@ from engine import memory
 from engine.errors import Stopped
 from engine.models.blocks import Batch
 from engine.models.sizes import Shape
+from engine.optimizers import AdamW, Optimizer
 
 _LOOK = 20  # steps between two looks at the loss; each waits for the device
 
@@ -82,12 +83,9 @@ def loss(module: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     return F.cross_entropy(scores, batch.wanted, reduction="sum"), right
 
 
-def optimiser(module: Any, learning_rate: float) -> torch.optim.AdamW:
-    """AdamW as for BERT: weight decay 0.01, none on biases and norms; 0.98 as the slower beta (Liu et al. 2019)."""
-    weights = [weight for weight in module.parameters() if weight.dim() > 1]
-    others = [weight for weight in module.parameters() if weight.dim() < 2]
-    groups = [{"params": weights, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+def optimizer_of(module: Any, learning_rate: float) -> AdamW:
+    """AdamW as for BERT: weight decay 0.01; 0.98 as the slower beta (Liu et al. 2019)."""
+    return AdamW(list(module.parameters()), learning_rate, 0.01, betas=(0.9, 0.98))
 
 
 def learning_rate(highest: float, step: int, steps: int) -> float:
@@ -98,7 +96,7 @@ def learning_rate(highest: float, step: int, steps: int) -> float:
 
 def epoch(
     module: Any,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     batches: Iterable[Batch],
     rate: Callable[[int], float],
     on_step: Callable[[int, float | None], None],
@@ -118,9 +116,8 @@ def epoch(
         if stop():
             raise Stopped
         batch = each.to(device)
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.learning_rate = rate(step)
+        optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             summed, _ = loss(module, batch)
         (summed / max(1, len(batch.wanted))).backward()

@@ -224,7 +224,7 @@ def _train(
     masking = blocks.Masking(prepared.vocabulary, shape.positions)
     pad = prepared.vocabulary.index(wordpiece.PAD)
     network = masked.network(shape, len(prepared.vocabulary), pad, derive(plan.seed, "weights")).to(device)
-    optimizer = masked.optimiser(network, plan.learning_rate)
+    optimizer = masked.optimizer_of(network, plan.learning_rate)
     steps = -(-len(prepared.train) // plan.batch_size)
     done: list[dict[str, Any]] = account["epochs"]
     if kept is not None:

@@ -1,4 +1,4 @@
-"""Where a pretraining stands: weights, the optimiser's moments and an account in words, in one file.
+"""Where a pretraining stands: weights, the optimizer's moments and an account in words, in one file.
 
 One file, so that weights and account never disagree; safetensors, so that nothing in it can be run.
 """
@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from engine.optimizers import Optimizer
 from engine.record.rundir import write_atomically
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -44,8 +45,8 @@ def read(path: Path) -> Standing | None:
         return None
 
 
-def take(module: torch.nn.Module, optimizer: torch.optim.Optimizer, account: dict[str, Any]) -> Standing:
-    """Of a network and an optimiser that have worked for a step or more."""
+def take(module: torch.nn.Module, optimizer: Optimizer, account: dict[str, Any]) -> Standing:
+    """Of a network and an optimizer that have worked for a step or more."""
     tensors = {}
     for name, weight in module.named_parameters():
         tensors[f"weight:{name}"] = weight.detach().cpu().contiguous()
@@ -55,10 +56,10 @@ def take(module: torch.nn.Module, optimizer: torch.optim.Optimizer, account: dic
 
 
 @torch.no_grad()
-def restore(standing: Standing, module: torch.nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
-    """Put a network and a fresh optimiser where they stood after so many steps. Raises KeyError, RuntimeError."""
+def restore(standing: Standing, module: torch.nn.Module, optimizer: Optimizer, steps: int) -> None:
+    """Put a network and a fresh optimizer where they stood after so many steps. Raises KeyError, RuntimeError."""
     for name, weight in module.named_parameters():
         weight.copy_(standing.tensors[f"weight:{name}"])
         moments = {moment: standing.tensors[f"{moment}:{name}"].to(weight.device) for moment in _MOMENTS}
-        counted = torch.tensor(float(steps), dtype=torch.float32, device=weight.device)  # as a fused optimiser has it
+        counted = torch.tensor(float(steps), dtype=torch.float32, device=weight.device)  # as a fused optimizer has it
         optimizer.state[weight] = {"step": counted, **moments}

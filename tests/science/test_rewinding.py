@@ -84,7 +84,7 @@ def steps_seen(monkeypatch):
 
         def watched(tokens, lengths, generator=None):
             if self.module.training:
-                rate = self.optimizer.param_groups[0]["lr"]
+                rate = self.optimizer.learning_rate
                 seen[-1].append((tokens.sum().item(), tuple(lengths.tolist()), rate, generator.initial_seed()))
             return forward(self.module, tokens, lengths, generator)
 

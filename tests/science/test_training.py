@@ -13,6 +13,7 @@ from engine.errors import Stopped
 from engine.evaluation import evaluate
 from engine.models import network
 from engine.optimisation import Plan, Start, learning_rate
+from engine.optimizers import AdamW
 from engine.outcomes import Diverged
 from engine.pruning import mask as masks
 from engine.randomness import derive
@@ -175,13 +176,13 @@ def test_a_stop_is_noticed_within_a_step(module, start, texts):
 
 def test_the_linear_schedule_falls_to_0_over_one_training(module, start, texts, monkeypatch):
     rates = []
-    real = torch.optim.AdamW.step
+    real = AdamW.step
 
-    def step(self, *arguments):
-        rates.append(self.param_groups[0]["lr"])
-        return real(self, *arguments)
+    def step(self):
+        rates.append(self.learning_rate)
+        return real(self)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    monkeypatch.setattr(AdamW, "step", step)
     train({"a": start, "b": start}, changed(lr_schedule="linear"), module, texts)
     steps = PLAN.epochs * math.ceil(len(texts.train) / PLAN.batch_size)
     assert rates == pytest.approx([0.01 * (1 - i / steps) for i in range(steps)] * 2)
@@ -235,13 +236,13 @@ def test_batches_hold_texts_of_similar_length():
 
 
 def test_weight_decay_falls_on_matrices_alone():
-    from torch import nn
-
-    from engine.optimisation import _groups
-
-    decaying, others = _groups(list(nn.Linear(2, 2).parameters()), 0.1)
-    assert [weight.dim() for weight in decaying["params"]] == [2] and decaying["weight_decay"] == 0.1
-    assert [weight.dim() for weight in others["params"]] == [1] and others["weight_decay"] == 0.0
+    layer = nn.Linear(2, 2)
+    before = {name: weight.detach().clone() for name, weight in layer.named_parameters()}
+    for weight in layer.parameters():
+        weight.grad = torch.zeros_like(weight)
+    AdamW(list(layer.parameters()), 0.1, 0.5).step()
+    assert torch.allclose(layer.weight, before["weight"] * 0.95)
+    assert torch.equal(layer.bias, before["bias"])
 
 
 def test_the_learning_rate_rises_over_the_warm_up_and_falls_in_a_line():
