@@ -12,6 +12,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
+from textual.events import Event, Key
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
@@ -22,6 +23,7 @@ from engine.errors import BadInput
 from engine.record import extensions, history, rundir
 from lth_tui import clipboard, keymap, live, plain, preferences, themes
 from lth_tui.keys import PLACES, bindings
+from lth_tui.keystrokes import Keystrokes
 from lth_tui.news import News
 from lth_tui.screens import words
 from lth_tui.screens.mail import Mail
@@ -98,6 +100,7 @@ class LthApp(App[None]):
         self._opening, self._opening_run = screen, run
         self._reading, self._next = False, 0.0
         self._told = ""
+        self._keystrokes = Keystrokes(self, super().on_event)
 
     def on_mount(self) -> None:
         self._dress()
@@ -232,6 +235,13 @@ class LthApp(App[None]):
                 self.say(text, "error")
 
     # Keys and colours
+
+    async def on_event(self, event: Event) -> None:
+        """A key is given out once those before it have done what they do; all else at once."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            await self._keystrokes.take(event)
+        else:
+            await super().on_event(event)
 
     def key(self, name: str) -> str:
         """The first key of a name of the registry, such as `runs.stop`, as people write it."""
