@@ -289,7 +289,16 @@ class LthApp(App[None]):
             self.say(f"Not copied: {error}.", "warning")
             return
         self._clipboard = text  # what Textual's own fields paste
-        if self._driver is not None:
+        if os.environ.get("TMUX"):
+            self.run_worker(lambda: self._copy_in_tmux(text, sequence), thread=True, group="copy", exit_on_error=False)
+        else:
+            self._copied(text, sequence)
+
+    def _copy_in_tmux(self, text: str, sequence: str) -> None:
+        self.call_from_thread(self._copied, text, "" if clipboard.by_tmux(text) else sequence)
+
+    def _copied(self, text: str, sequence: str) -> None:
+        if self._driver is not None and sequence:
             self._driver.write(sequence)
         self.say(f"Copied: {text}")
 

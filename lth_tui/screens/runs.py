@@ -117,6 +117,10 @@ class RunsScreen(ActsScreen):
         self.fitting = self.sieve.fitting(self.fitting if narrows else summaries, query, datetime.now())
         self._sifted = (summaries, text, self.order)
         self._tell(query.trouble)
+        if not self.fitting and self.table.has_focus:
+            self.set_focus(None)  # else what hides gives it to the filter, where keys would be typed
+        elif self.fitting and self.focused is None:
+            self.table.focus()
         self.set_class(not self.fitting, "-empty")
         if not self.fitting:
             self.query_one("#empty", Static).update(self._nothing(bool(summaries)))

@@ -322,3 +322,17 @@ async def test_a_key_that_a_run_is_needed_for_does_nothing_where_there_is_none(r
             assert isinstance(pilot.app.screen, RunsScreen)
         await pilot.press("o", "j", "enter", "greater_than_sign", "less_than_sign")
         await sees(pilot, "No runs yet")
+
+
+async def test_where_the_filter_lets_no_run_through_any_more_the_keys_go_on_to_the_screen(runs: Path) -> None:
+    story = Story(runs, state="stopped")
+    app = LthApp()
+    async with app.run_test(notifications=True) as pilot:
+        await sees(pilot, "pydoc")
+        await pilot.press("slash", *"state:stopped", "enter", "x", "y")
+        await sees(pilot, "No run fits")
+        assert not story.run.exists()
+        await pilot.press("u")
+        await until(pilot, story.run.exists)
+        await until(pilot, lambda: app.screen.table.has_focus and app.screen.fitting)
+        assert app.screen.query_one("#filter").value == "state:stopped"
