@@ -84,7 +84,9 @@ class LthApp(App[None]):
     def __init__(self, screen: str = "runs", run: Path | None = None, fast: bool = False) -> None:
         super().__init__()
         self.no_color = bool(os.environ.get("NO_COLOR"))  # Textual takes an empty one for a yes
-        self.keys, self._wrong_keys = keymap.read(places.keys_file())
+        read = keymap.read(places.keys_file())
+        self.keys, self._wrong_keys = read
+        self._every_key = read.keys
         if fast:
             self.TICK = self.FAST
         self.runs = places.runs_root()
@@ -234,7 +236,11 @@ class LthApp(App[None]):
 
     def key(self, name: str) -> str:
         """The first key of a name of the registry, such as `runs.stop`, as people write it."""
-        return keymap.shown((self.keys.get(name) or keymap.usual()[name])[0])
+        return keymap.shown(self._every_key[name][0])
+
+    def key_while_typing(self, name: str) -> str:
+        """The first that a field does not take as text; empty where it has none."""
+        return next((keymap.shown(key) for key in self._every_key[name] if not keymap.is_typed(key)), "")
 
     def colour(self, name: str) -> None:
         """Show everything in the colours of one of the themes."""

@@ -68,7 +68,7 @@ class ActsScreen(Screen[None]):
             seen = {one["id"] for one in self.shown}
             hidden = sum(one["id"] not in seen for one in fitting)
             others = [one for one in chosen if not act.fits(one)]
-            asked, about = batch.question(act, fitting, others, hidden)
+            asked, about = batch.question(act, fitting, others, hidden, self.app.key)
             paths = self._paths(fitting)
 
             def answered(confirmed: bool | None) -> None:
@@ -112,7 +112,7 @@ class ActsScreen(Screen[None]):
             self.removed.append(message.kept)
             many = len(message.kept) > 1
             sentence = sentence if many or not message.well else f"{message.kept[0].name} is in the trash."
-            sentence += f" u brings {'them' if many else 'it'} back."
+            sentence += f" {self.app.key('runs.undo')} brings {'them' if many else 'it'} back."
         self.app.say(sentence, "information" if message.well else "warning")
         self.app.look(at_once=True)
 
@@ -138,7 +138,7 @@ class ActsScreen(Screen[None]):
 
     def action_compare(self) -> None:
         if len(chosen := self.chosen) < 2:
-            self.app.say("Mark two runs or more with the space bar, then compare them.", "warning")
+            self.app.say(f"Mark two runs or more with {self.app.key('runs.mark')}, then compare them.", "warning")
         else:
             self.app.compare(self._paths(chosen))
 

@@ -35,7 +35,7 @@ class Act(NamedTuple):
     doing: str  # while it is done: `stopping`
     fits: Callable[[Summary], bool]  # whether it can be done to a run in such a state
     do: Callable[[Path], tuple[str, Left]]  # what became of the run, and what is left to keep. Refused, BadInput
-    about: str = ""  # in the question: what it means
+    about: str = ""  # in the question: what it means; `{undo}` is the key that takes it back
     one: str = "{run} is {word}."  # what is told where it was done to one run
 
 
@@ -114,7 +114,7 @@ REMOVE = Act(
     "removing",
     lambda one: one["state"] not in (*rundir.ACTIVE, rundir.UNREADABLE),
     _remove,
-    "They go to the trash; u undoes it.",
+    "They go to the trash; {undo} undoes it.",
     "{run} is in the trash.",
 )
 
@@ -185,9 +185,11 @@ def wrong_file(text: str) -> str:
     return "" if os.path.isdir(path.parent) else f"file: {plain.path(path.parent)} is no folder; give one that is."
 
 
-def question(act: Act, fitting: Sequence[Summary], others: Sequence[Summary], hidden: int) -> tuple[str, str]:
-    """What is asked before it is done, and what is told below it."""
-    told = [f"{told_states(fitting)}." if fitting else "", act.about]
+def question(
+    act: Act, fitting: Sequence[Summary], others: Sequence[Summary], hidden: int, key: Callable[[str], str]
+) -> tuple[str, str]:
+    """What is asked before it is done, and what is told below it; `key` tells the key of a name of the registry."""
+    told = [f"{told_states(fitting)}." if fitting else "", act.about.format(undo=key("runs.undo"))]
     told += [f"Left alone: {told_states(others)}."] if others else []
     told += [f"The filter hides {hidden} of them."] if hidden else []
     return f"{act.name} {words.count(len(fitting), 'run')}?", " ".join(part for part in told if part)

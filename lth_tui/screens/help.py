@@ -1,6 +1,6 @@
 """The keys that do something where one is: read from the bindings, so never out of date."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -12,6 +12,9 @@ from textual.widgets import Static
 from lth_tui.keymap import shown
 from lth_tui.keys import bindings
 
+if TYPE_CHECKING:
+    from lth_tui.app import LthApp
+
 _LEFT_OUT = ("app.focus_previous", "screen.copy_text", "scroll_left", "scroll_right", "page_left")
 _LEFT_OUT += ("page_right",)
 
@@ -21,6 +24,8 @@ class HelpScreen(ModalScreen[None]):
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings("help")
+
+    app: "LthApp"
 
     def __init__(self, behind: Screen) -> None:
         super().__init__()
@@ -32,7 +37,8 @@ class HelpScreen(ModalScreen[None]):
             parts += [(f"{title}\n", "bold $accent")]
             parts += [piece for key, words in keys for piece in ((f"  {key:<14}", "$primary"), (f"{words}\n", ""))]
             parts += [("\n", "")]
-        parts += [("Esc closes this. Runs go on when the app is closed.", "$foreground-muted")]
+        close = self.app.key("help.close")
+        parts += [(f"{close} closes this. Runs go on when the app is closed.", "$foreground-muted")]
         with VerticalScroll(id="help"):
             yield Static(Content.assemble(*parts), markup=False)
 

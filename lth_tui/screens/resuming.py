@@ -26,7 +26,7 @@ def _resumed(app: "LthApp", run: Path) -> tuple[str, str]:
     """What came of it, and whether that is a piece of information or an error."""
     from engine import spec as specs
 
-    if refused := _why_not(run):
+    if refused := _why_not(app, run):
         return refused, "information"
     try:
         specs.of_run(run)
@@ -43,11 +43,11 @@ def _resumed(app: "LthApp", run: Path) -> tuple[str, str]:
     return "Every slot is taken: it waits its turn." if waits else "It goes on from its last checkpoint.", "information"
 
 
-def _why_not(run: Path) -> str:
+def _why_not(app: "LthApp", run: Path) -> str:
     """Why there is nothing to resume; empty where there is."""
     state, waits = rundir.state(run), waiting.of(run)
     if state == "finished":
-        return "This run is finished: there is nothing to resume; e extends it."
+        return f"This run is finished: there is nothing to resume; {app.key('run.extend')} extends it."
     if state in rundir.ACTIVE:
         return f"This run is {state}: there is nothing to resume."
     return "It waits its turn already." if waits is not None and waits.ours else ""

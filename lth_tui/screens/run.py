@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PANES = ("rounds", *NAMES)
 WIDE, TALL = 110, 34  # from here on the rounds stand beside the pane, or above it
 WIDER = 160  # and beside one of long lines
-_KEYS = {key.name: key for key in KEYS["run"].keys}
+_TITLES = {key.name: key.title for key in KEYS["run"].keys}
 
 
 class RunScreen(Screen[None]):
@@ -63,7 +63,7 @@ class RunScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar("runs", self.run_path.name)
         yield Page(id="head")
-        yield Tabs([(name, _KEYS[name].keys, _KEYS[name].title) for name in PANES], id="tabs")
+        yield Tabs([(name, self.app.key(f"run.{name}"), _TITLES[name]) for name in PANES], id="tabs")
         with Container(id="body"):
             yield Table(rounds.columns([]), key=lambda row: str(row.number), cells=lambda row: row.cells, id="rounds")
             yield Pane(self.run_path)
@@ -137,7 +137,7 @@ class RunScreen(Screen[None]):
 
     def _show_head(self, look: follow.Look) -> None:
         note = "" if self.metric == "accuracy" else f"table shows test {self.metric}"
-        lines = headline.lines(look, max(self.size.width - 2, 10), self.size.height >= TALL, note)
+        lines = headline.lines(look, max(self.size.width - 2, 10), self.app.key, self.size.height >= TALL, note)
         head = self.query_one("#head", Page)
         most = self.size.height // 2 if self.size.height >= 20 else 2
         if len(lines) != head.virtual_size.height or head.size.height != min(len(lines), most):
