@@ -1,5 +1,6 @@
 """What can be done to the runs of a list, the one under the cursor or all that are marked: asked once, told once."""
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
 
-class ActsScreen(Screen[None]):
+class _AbstractScreen(type(Screen), ABCMeta):  # type: ignore[misc]
+    """Of a screen that nobody can make who leaves out what it must tell."""
+
+
+class ActsScreen(Screen[None], metaclass=_AbstractScreen):
     """A screen that lists runs; whoever inherits says which are chosen and which are shown."""
 
     app: "LthApp"
@@ -34,23 +39,23 @@ class ActsScreen(Screen[None]):
     # To be told by the screen
 
     @property
+    @abstractmethod
     def current(self) -> Summary | None:
         """The run under the cursor."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def chosen(self) -> Sequence[Summary]:
         """The runs that an action is for."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def shown(self) -> Sequence[Summary]:
         """All that the list shows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self) -> None:
         """Show what `at_work` says."""
-        raise NotImplementedError
 
     # Doing
 

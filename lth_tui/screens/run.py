@@ -13,11 +13,9 @@ from textual.widgets import Footer
 
 from engine.record import summary
 from lth_tui.keys import KEYS, bindings
-from lth_tui.screens import follow, headline, words
-from lth_tui.screens.acting import ask_to_stop
+from lth_tui.screens import acting, batch, follow, headline, words
 from lth_tui.screens.pane import NAMES, READ, Pane
 from lth_tui.screens.panes import rounds, settings
-from lth_tui.screens.resuming import resume
 from lth_tui.widgets.page import Page
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.tabs import Tabs
@@ -222,10 +220,14 @@ class RunScreen(Screen[None]):
 
     def action_stop(self) -> None:
         if self.look is not None:
-            ask_to_stop(self.app, self.run_path, self.look.view["state"])
+            acting.ask_to_stop(self.app, self.run_path, self.look.view["state"])
 
     def action_resume(self) -> None:
-        resume(self.app, self.run_path)
+        if self.look is not None and self.look.view["state"] == "finished":
+            extend = self.app.key("run.extend")
+            self.app.say(f"This run is finished: there is nothing to resume; {extend} extends it.")
+        else:
+            acting.perform(self.app, batch.RESUME, self.run_path)
 
     def action_extend(self) -> None:
         from lth_tui.screens import questions

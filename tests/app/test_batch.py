@@ -12,6 +12,7 @@ from engine.process import launch, queue
 from engine.record import history, notes, rundir
 from lth_tui.app import LthApp
 from lth_tui.screens import batch
+from lth_tui.screens.acts import ActsScreen
 from lth_tui.screens.ask import AskScreen
 from lth_tui.screens.confirm import ConfirmScreen
 from lth_tui.screens.runs import RunsScreen
@@ -143,6 +144,36 @@ async def test_stopping_says_what_became_of_each_kind(runs: Path, monkeypatch) -
         assert len(pilot.app._notifications) == 1
 
 
+async def test_who_was_asked_whether_to_stop_kills_nothing_that_somebody_else_stopped_meanwhile(
+    runs: Path, monkeypatch
+) -> None:
+    (run,) = many(runs, "running")
+    did: list[str] = []
+    monkeypatch.setattr(launch, "ask_to_stop", lambda run: bool(did.append("asked")) or True)
+    monkeypatch.setattr(launch, "end", lambda run: bool(did.append("killed")) or True)
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "● running")
+        await pilot.press("s")
+        await sees(pilot, "Stop this run?")
+        rundir.write_status(run, rundir.read_status(run) | {"state": "stopping"})
+        await pilot.press("y")
+        await told(pilot, f"{run.name} was asked to stop.")
+        await sees(pilot, "◐ stopping")
+        await pilot.press("s")
+        await sees(pilot, "End it at once?")
+        await pilot.press("y")
+        await told(pilot, f"{run.name} was ended.")
+    assert did == ["asked", "killed"]
+
+
+def test_a_screen_that_leaves_out_what_its_list_shows_cannot_be_made() -> None:
+    class Half(ActsScreen):
+        chosen = shown = ()
+
+    with pytest.raises(TypeError, match=r"current.*tell"):
+        Half()
+
+
 async def test_what_nothing_can_be_done_to_is_told_and_not_asked(runs: Path) -> None:
     many(runs, "finished", "finished")
     async with LthApp().run_test(notifications=True) as pilot:
@@ -187,7 +218,7 @@ async def test_one_run_is_resumed_without_a_question_and_refused_with_the_reason
         await told(pilot, f"{made[0].name} is at work again.")
         await until(pilot, lambda: not pilot.app.screen.at_work)
         await pilot.press("j", "r")
-        await told(pilot, f"{made[1].name} was finished.")
+        await told(pilot, f"{made[1].name} is finished: there is nothing to resume.")
 
 
 async def test_tags_of_one_run_are_edited_and_those_of_many_added_and_taken_away(runs: Path) -> None:

@@ -221,7 +221,7 @@ async def test_a_run_that_was_stopped_from_here_is_no_news(runs: Path, said, mon
         await pilot.press("s")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         await pilot.press("y")
-        await sees(pilot, "Asked to stop")
+        await sees(pilot, "was asked to stop")
         story.say("stopped", finished=NOW)
         await until(pilot, lambda: read_on_disk(story.run) == [True])
         assert [text for text, _ in said if "stopped" in text] == []

@@ -133,7 +133,7 @@ async def test_stopping_asks_and_any_other_key_leaves_the_run_alone(runs: Path, 
         await pilot.press("s")
         await sees(pilot, "Stop this run?")
         await pilot.press("y")
-        await sees(pilot, "Asked to stop")
+        await sees(pilot, "was asked to stop")
         assert asked == [(story.run, False)]
 
 
