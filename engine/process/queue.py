@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from engine.errors import BadInput
 from engine.process import causes, gpus, launch, placing, slots
-from engine.record import liveness, modes, rundir, waiting
+from engine.record import liveness, modes, rundir, trash, waiting
 from engine.record.waiting import Seen
 
 # {"paused": whether, "why": in words, "slots": how many runs may work at once, null for one a GPU, "boot_id": of the
@@ -262,10 +262,10 @@ def withdraw(run: Path) -> bool:
 
 
 def remove(run: Path) -> Path:
-    """Move a run to the trash, as `rundir.trash`, so that nobody starts it meanwhile. BadInput."""
+    """Move a run to the trash, as `trash.put`, so that nobody starts it meanwhile. BadInput."""
     withdraw(run)
     with _deciding(run.parent):
-        return rundir.trash(run)
+        return trash.put(run)
 
 
 def move(run: Path, place: int) -> int:

@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 
 from engine.errors import BadInput
 from engine.process import launch, queue
-from engine.record import notes, rundir, waiting
+from engine.record import notes, rundir, trash, waiting
 from engine.record.history import Summary
 from lth_tui import plain, sheet
 from lth_tui.screens import words
@@ -107,7 +107,7 @@ def _resume(run: Path) -> tuple[str, Left]:
 def _remove(run: Path) -> tuple[str, Left]:
     # What is over waits in no queue; the queue's lock, under which every run is read, is for the others.
     over = rundir.read_status(run)["state"] in rundir.FINAL
-    return "removed", rundir.trash(run) if over else queue.remove(run)
+    return "removed", trash.put(run) if over else queue.remove(run)
 
 
 STOP = Act(
@@ -136,7 +136,7 @@ REMOVE = Act(
 
 
 def _restore(kept: Path) -> tuple[str, Left]:
-    return "back", rundir.restore(kept.parent.parent, kept.name)
+    return "back", trash.restore(kept.parent.parent, kept.name)
 
 
 def _go(runs: Path) -> tuple[str, Left]:

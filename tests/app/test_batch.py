@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from engine.errors import BadInput
 from engine.process import launch, queue
-from engine.record import history, notes, rundir
+from engine.record import finding, history, notes, rundir, trash
 from lth_tui.app import LthApp
 from lth_tui.screens import batch
 from lth_tui.screens.acts import ActsScreen
@@ -27,7 +27,7 @@ def many(runs: Path, *states: str) -> list[Path]:
 
 
 def there(runs: Path) -> set[Path]:
-    return set(rundir.run_dirs(runs))
+    return set(finding.run_dirs(runs))
 
 
 async def told(pilot, words: str) -> None:
@@ -80,7 +80,7 @@ async def test_marks_survive_the_filter_a_look_and_another_order_and_go_with_the
         await until(pilot, lambda: len(screen.table.items) == 4)
         await pilot.press("O")
         assert screen.marked == {run.name for run in made}
-        rundir.trash(made[0])
+        trash.put(made[0])
         await sees(pilot, "2 marked")
         assert screen.marked == {run.name for run in made[1:]}
 
@@ -366,7 +366,7 @@ async def test_hostile_words_break_nothing_of_it(runs: Path, size: tuple[int, in
     def refused(run: Path) -> None:
         raise BadInput(HOSTILE)
 
-    monkeypatch.setattr(rundir, "trash", refused)
+    monkeypatch.setattr(trash, "put", refused)
     async with LthApp().run_test(notifications=True, size=size) as pilot:
         await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
         for key in ("t", "N", "e", "o"):

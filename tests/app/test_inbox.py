@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.record import notes, rundir
+from engine.record import notes, rundir, trash
 from lth_tui import news, preferences, themes
 from lth_tui.app import LthApp
 from lth_tui.screens.confirm import ConfirmScreen
@@ -265,7 +265,7 @@ async def test_a_run_that_is_removed_is_no_news_any_more(runs: Path) -> None:
     story = ended(runs)
     async with LthApp().run_test(notifications=True) as pilot:
         await opened(pilot, 1)
-        rundir.trash(story.run)
+        trash.put(story.run)
         await until(pilot, lambda: listed(pilot) == [])
         await sees(pilot, "Nothing new")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textual.widgets import Input
 
-from engine.record import history, rundir
+from engine.record import finding, history, rundir, trash
 from lth_tui.app import LthApp
 from lth_tui.screens.confirm import ConfirmScreen
 from lth_tui.screens.run import RunScreen
@@ -230,7 +230,7 @@ async def test_quitting_says_which_runs_go_on(runs: Path) -> None:
         await pilot.press("q")
         await pilot.pause()
     assert farewells == ["2 runs go on without the app; `lth` comes back to them."]
-    assert all(rundir.read_status(run)["state"] == "running" for run in rundir.run_dirs(runs))
+    assert all(rundir.read_status(run)["state"] == "running" for run in finding.run_dirs(runs))
 
 
 async def test_the_filter_knows_fields_and_tells_what_makes_no_sense(runs: Path) -> None:
@@ -264,7 +264,7 @@ async def test_y_copies_the_id_of_a_run_in_both_screens(runs: Path) -> None:
 async def test_the_index_is_shown_before_all_runs_are_read_and_put_right_after(runs: Path, monkeypatch) -> None:
     stories = [Story(runs, "finished") for _ in range(3)]
     history.refresh(runs)
-    rundir.trash(stories[0].run)  # nobody told the index
+    trash.put(stories[0].run)  # nobody told the index
     refresh, go_on = history.refresh, threading.Event()
     monkeypatch.setattr(history, "refresh", lambda runs: go_on.wait(60) and refresh(runs))
     async with LthApp().run_test(notifications=True) as pilot:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from engine.errors import BadInput
 from engine.places import runs_root
 from engine.process import dispatcher, gpus, launch, placing, queue
-from engine.record import events, liveness, rundir, waiting
+from engine.record import events, liveness, rundir, trash, waiting
 from tests.conftest import write_news
 from tests.process.test_engine import long_run, new_run, until
 
@@ -146,7 +146,7 @@ def test_a_removed_run_is_never_started(news):
     until(lambda: states(first) == ["stopped"])
     until(dispatcher_is_gone)
     assert not (gone / events.FILE).exists()
-    assert rundir.state(rundir.restore(runs_root(), second.name)) == "stopped"
+    assert rundir.state(trash.restore(runs_root(), second.name)) == "stopped"
 
 
 def test_submitted_twice_a_run_keeps_its_place_and_submitted_at_work_it_is_refused(news):
