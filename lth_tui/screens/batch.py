@@ -105,9 +105,7 @@ def _resume(run: Path) -> tuple[str, Left]:
 
 
 def _remove(run: Path) -> tuple[str, Left]:
-    # What is over waits in no queue; the queue's lock, under which every run is read, is for the others.
-    over = rundir.read_status(run)["state"] in rundir.FINAL
-    return "removed", trash.put(run) if over else queue.remove(run)
+    return "removed", queue.remove(run)
 
 
 STOP = Act(

@@ -1,7 +1,10 @@
 """Runs that are marked, and what is done to all of them: asked once, told once, undone as one."""
 
 import csv
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -112,6 +115,30 @@ async def test_marked_runs_are_removed_with_one_question_and_come_back_with_one_
         await until(pilot, lambda: not pilot.app.screen.at_work)
         await pilot.press("u")
         await told(pilot, "Nothing was removed here.")
+
+
+def test_a_run_that_is_over_is_not_removed_while_somebody_starts_it_again(runs: Path) -> None:
+    """Between the look at its state and the move its engine may be beginning, with no lock of its own yet."""
+    (run,) = many(runs, "finished")
+    with ThreadPoolExecutor() as pool:
+        with queue._alone(runs):  # as a dispatcher while its engine has not said that it lives
+            removed = pool.submit(batch.do, batch.REMOVE, run)
+            time.sleep(0.3)
+            assert run.is_dir()
+            assert not removed.done()
+            hold = "import sys, time, pathlib, engine.record.liveness as l; l.hold(pathlib.Path(sys.argv[1]))"
+            code = f"{hold}; print(flush=True); time.sleep(60)"
+            engine = subprocess.Popen([sys.executable, "-c", code, run], stdout=subprocess.PIPE)
+            assert engine.stdout is not None
+            engine.stdout.readline()
+        try:
+            became = removed.result(60)
+        finally:
+            engine.kill()
+            engine.communicate()
+    assert not became.well
+    assert "has a working engine" in became.sentence
+    assert run.is_dir()
 
 
 async def test_stopping_says_what_became_of_each_kind(runs: Path, monkeypatch) -> None:

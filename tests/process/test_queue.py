@@ -277,6 +277,17 @@ def test_a_dispatcher_whose_runs_are_gone_leaves_and_makes_nothing_anew(tmp_path
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_removing_a_run_reads_no_other(tmp_path, monkeypatch):
+    """Of ten thousand that are removed at once each would be read ten thousand times."""
+    over, waits = light(), light()
+    rundir.write_status(over, {"state": "finished"})
+    queue.pause(runs_root(), "by hand")
+    queue.submit(waits)
+    monkeypatch.setattr(waiting, "look", lambda runs: pytest.fail("all runs were read"))
+    gone = [queue.remove(run) for run in (over, waits)]
+    assert [rundir.read_status(run)["state"] for run in gone] == ["finished", "stopped"]
+
+
 def test_one_dispatcher_works_at_a_time(news):
     blocker, run = long_run(), light()
     queue.launch_in_turn(blocker)
