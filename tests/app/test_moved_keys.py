@@ -22,7 +22,7 @@ from tests.app.story import Story, drawn, sees, until
 from tests.app.test_launch_keys import tree
 from tests.app.test_panes import epoch
 
-ORDINARY = {"a", *"1234", "[", "]", "<", ">", "*", ":"}  # keys that stand in texts as words, numbers and signs too
+ORDINARY = {"a", *"1234", "[", "]", "<", ">", "*", ":", "?"}  # keys that stand in texts as words, numbers and signs too
 OLD = {keymap.shown(key) for keys in keymap.usual().values() for key in keys} - ORDINARY
 OWN = {AskScreen: {"Esc"}, ConfirmScreen: {"y"}}  # keys that nobody can move; a field's Enter is another
 

@@ -1,16 +1,21 @@
 """The runs screen: live, and what can be done to a run there."""
 
 import asyncio
+import re
 import threading
 from pathlib import Path
 
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from engine.record import finding, history, rundir, trash
+from lth_tui import chart
 from lth_tui.app import LthApp
+from lth_tui.screens import legend, words
 from lth_tui.screens.confirm import ConfirmScreen
+from lth_tui.screens.help import HelpScreen
 from lth_tui.screens.run import RunScreen
 from lth_tui.screens.runs import RunsScreen
+from lth_tui.screens.runs_table import VERDICTS
 from tests.app.story import Story, drawn, farewell, many, sees, shown, until
 
 
@@ -204,6 +209,34 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
         await sees(pilot, "Remove", "Quit", "Next row", "Filter", "Undo")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+
+
+async def test_help_explains_every_sign_and_colour_below_the_keys_on_a_small_terminal_too(runs: Path) -> None:
+    Story(runs, "finished")
+    async with LthApp().run_test(notifications=True, size=(80, 24)) as pilot:
+        await sees(pilot, "✓ finished")
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        page, static = pilot.app.screen.query_one("#help"), pilot.app.screen.query_one("#help Static", Static)
+        seen: set[str] = set()
+        for top in range(0, page.max_scroll_y + 10, 10):
+            page.scroll_to(y=top, animate=False)
+            await pilot.pause(0.1)
+            seen |= {found[1].strip() for found in re.finditer(r"│  (.{57})", drawn(pilot))}
+        assert "Esc closes this. Runs go on when the app is closed." in seen, "all of it can be scrolled to"
+        entries = [entry for _, entries in legend.groups() for entry in entries]
+        for signs, meaning in entries:
+            (line,) = [one for one in seen if one.endswith(f" {meaning}")]
+            assert line.startswith("".join(text for text, _ in signs).strip()), "on one line"
+        spans = {(static.content.plain[one.start : one.end], one.style) for one in static.content.spans}
+        for name, (sign, tone) in words.STATES.items():
+            shown_as = words.state(name)[0]
+            assert shown_as.startswith(sign)
+            assert (shown_as, words.COLOURS[tone]) in spans
+        for verdict, tone in VERDICTS.items():
+            assert (verdict, words.COLOURS[tone]) in spans
+        drawn_with = "".join(text for signs, _ in entries for text, _ in signs)
+        assert set(chart.MARKERS + chart.DENSE[0] + chart.LINEAR[0]) <= set(drawn_with)
 
 
 async def test_a_list_that_comes_while_the_app_is_leaving_finds_no_screen_to_break(runs: Path, monkeypatch) -> None:
