@@ -268,9 +268,11 @@ async def test_tags_of_one_run_are_edited_and_those_of_many_added_and_taken_away
         await answered(pilot, "-old sweep")
         await told(pilot, "2 tagged.")
         assert (notes.read(one).tags, notes.read(two).tags) == (("new", "sweep"), ("sweep",))
-        await pilot.press("slash", *"tag:sweep")
-        await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
+        await until(pilot, lambda: not pilot.app.screen.at_work)
+        await pilot.press("slash", *"tag:new")
+        await until(pilot, lambda: [item["id"] for item in pilot.app.screen.table.items] == [one.name])
         await pilot.press("escape")
+        await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
 
 
 async def test_a_note_is_kept_shown_and_left_as_it_was_by_escape(runs: Path) -> None:
