@@ -115,7 +115,8 @@ class LthApp(App[None]):
             self.register_theme(one.theme)
         kept = preferences.read(self.runs)
         colours = None if self.is_headless else self.console.color_system
-        self.colour(themes.first(kept.values.get("theme"), self.no_color, colours))
+        theme = kept.values.get(preferences.mine("theme"), kept.values.get("theme"))  # the latter an older version's
+        self.colour(themes.first(theme, self.no_color, colours))
         for trouble in filter(None, [*self._wrong_keys, kept.trouble]):
             self.say(trouble, "warning")
 
@@ -251,7 +252,8 @@ class LthApp(App[None]):
     def keep_colours(self, name: str) -> None:
         """Show them now and whenever the app is opened."""
         self.colour(name)
-        self.run_worker(lambda: self._keep("theme", name), thread=True, group="preferences", exit_on_error=False)
+        keep = lambda: self._keep(preferences.mine("theme"), name)  # noqa: E731
+        self.run_worker(keep, thread=True, group="preferences", exit_on_error=False)
 
     def _keep(self, key: str, value: object) -> None:
         try:
