@@ -87,7 +87,9 @@ class LthApp(App[None]):
     def __init__(self, screen: str = "runs", run: Path | None = None, fast: bool = False) -> None:
         super().__init__()
         self.no_color = bool(os.environ.get("NO_COLOR"))  # Textual takes an empty one for a yes
-        self.keys, self._wrong_keys = keymap.read(places.keys_file())
+        read = keymap.read(places.keys_file())
+        self.keys, self._wrong_keys = read
+        self._every_key = read.keys
         if fast:
             self.TICK = self.FAST
         self.runs = places.runs_root()
@@ -117,7 +119,8 @@ class LthApp(App[None]):
             self.register_theme(one.theme)
         kept = preferences.read(self.runs)
         colours = None if self.is_headless else self.console.color_system
-        self.colour(themes.first(kept.values.get("theme"), self.no_color, colours))
+        theme = kept.values.get(preferences.mine("theme"), kept.values.get("theme"))  # the latter an older version's
+        self.colour(themes.first(theme, self.no_color, colours))
         for trouble in filter(None, [*self._wrong_keys, kept.trouble]):
             self.say(trouble, "warning")
 
@@ -245,7 +248,11 @@ class LthApp(App[None]):
 
     def key(self, name: str) -> str:
         """The first key of a name of the registry, such as `runs.stop`, as people write it."""
-        return keymap.shown((self.keys.get(name) or keymap.usual()[name])[0])
+        return keymap.shown(self._every_key[name][0])
+
+    def key_while_typing(self, name: str) -> str:
+        """The first that a field does not take as text; empty where it has none."""
+        return next((keymap.shown(key) for key in self._every_key[name] if not keymap.is_typed(key)), "")
 
     def colour(self, name: str) -> None:
         """Show everything in the colours of one of the themes."""
@@ -256,7 +263,8 @@ class LthApp(App[None]):
     def keep_colours(self, name: str) -> None:
         """Show them now and whenever the app is opened."""
         self.colour(name)
-        self.run_worker(lambda: self._keep("theme", name), thread=True, group="preferences", exit_on_error=False)
+        keep = lambda: self._keep(preferences.mine("theme"), name)  # noqa: E731
+        self.run_worker(keep, thread=True, group="preferences", exit_on_error=False)
 
     def _keep(self, key: str, value: object) -> None:
         try:

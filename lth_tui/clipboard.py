@@ -32,10 +32,9 @@ def by_tmux(text: str) -> bool:
 
     Waits for tmux, some milliseconds.
     """
-    command = ["tmux", "load-buffer", "-w", "-"]
+    command, data = ["tmux", "load-buffer", "-w", "-"], text.encode(errors="replace")
     try:
-        return not subprocess.run(
-            command, input=text.encode(errors="replace"), capture_output=True, timeout=2
-        ).returncode
-    except (OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, check=True, input=data, capture_output=True, timeout=2)
+    except (OSError, subprocess.SubprocessError):
         return False
+    return True

@@ -14,7 +14,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from engine.places import runs_root
-from engine.record import rundir
+from engine.record import finding, rundir
 from lth_tui.app import LthApp
 
 SIZE = (120, 36)
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent / "pictures"
 
 def finished() -> list[Path]:
     """The runs to show, newest first."""
-    found = [run for run in rundir.run_dirs(runs_root()) if rundir.read_status(run)["state"] == "finished"]
+    found = [run for run in finding.run_dirs(runs_root()) if rundir.read_status(run)["state"] == "finished"]
     return found or sys.exit(f"There is no finished run in {runs_root()}; make one with `lth demo`.")
 
 

@@ -66,7 +66,7 @@ class CompareScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs", "compare")
-        yield Static(Content.assemble(*differences.how()), id="how", markup=False)
+        yield Static(Content.assemble(*differences.how(self.app.key)), id="how", markup=False)
         yield Table(differences.MEMBERS, key=lambda line: line.key, cells=lambda line: line.cells, id="members")
         yield Static(id="what", markup=False)
         with Horizontal(id="panes"):
@@ -166,7 +166,7 @@ class CompareScreen(Screen[None]):
         seen = [Curve(one.name, ()) if place in self.hidden else one for place, one in enumerate(curves)]
         hidden = any(one.points for one in curves)
         empty = (
-            "Every curve is hidden; Space shows one."
+            f"Every curve is hidden; {self.app.key('compare.curve')} shows one."
             if hidden
             else f"No network of the arm {plain.line(self.arm, 40)} is trained yet."
         )

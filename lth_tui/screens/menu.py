@@ -109,15 +109,24 @@ def ladder(steps: Sequence[float], room: int) -> list[Piece]:
     return parts
 
 
-def summed(checked: choices.Checked | None, seen: previews.Preview | None, at_work: str, width: int) -> Content:
-    """What F5 would begin: how many trainings, how long, and the line that does the same; or what is at work."""
+def summed(
+    checked: choices.Checked | None,
+    seen: previews.Preview | None,
+    at_work: str,
+    width: int,
+    key: Callable[[str], str],
+) -> Content:
+    """What a launch would begin: how many trainings, how long, and the line that does the same; or what is at work.
+
+    `key` tells the key of a name of the registry.
+    """
     if at_work:
         return Content.assemble(("⋯ ", "$primary"), (plain.line(at_work), "bold"))
     if checked is None:
         return Content.assemble(("reading the menu", "$foreground-muted"))
     command, spec = plain.line(checked.command, 1000), checked.spec
     if spec is None:
-        told = ("something above is not right yet: F5 goes there\n", "$error")
+        told = (f"something above is not right yet: {key('launch.launch')} goes there\n", "$error")
         return Content.assemble(told, ("$ ", "$accent"), (command, "$foreground-muted"))
     time = previews.takes(seen) if seen else "…"
     parts = [
@@ -129,7 +138,7 @@ def summed(checked: choices.Checked | None, seen: previews.Preview | None, at_wo
         parts += [(f"   {words.count(len(spec.seeds), 'seed')} × (1 dense + {arms})", "$foreground-muted")]
     if seen is not None and seen.too_little:
         parts += [(f"   disk: {previews.room(seen)[0]}", "$error")]
-    line = command or "no line of `lth run` says these seeds; F7 keeps them as a preset"
+    line = command or f"no line of `lth run` says these seeds; {key('launch.save')} keeps them as a preset"
     sign = ("$ ", "$accent") if command else ("", "")
     return Content.assemble(*parts, ("\n", ""), sign, (line, "" if command else "$foreground-muted"))
 

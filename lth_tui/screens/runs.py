@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Footer, Input, Static
 
 from engine.record.history import Summary
-from lth_tui import filtering, plain
+from lth_tui import filtering, keymap, plain
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens.acts import ActsScreen
 from lth_tui.screens.pick import PickScreen
@@ -23,8 +23,7 @@ from lth_tui.widgets.topbar import TopBar
 if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
-_ACTS = ("stop", "resume", "remove", "compare", "export", "tag", "note", "unmark")
-_ON_MARKED = [(key.keys, key.title.split()[0].lower()) for key in KEYS["runs"].keys if key.name in _ACTS]
+_ON_MARKED = ("stop", "resume", "remove", "compare", "export", "tag", "note", "unmark")
 
 
 class RunsScreen(ActsScreen):
@@ -49,7 +48,7 @@ class RunsScreen(ActsScreen):
     def compose(self) -> ComposeResult:
         yield TopBar("runs")
         yield Static(classes="notice", id="notice", markup=False)
-        row = lambda one: cells(one, datetime.now())  # noqa: E731
+        row = lambda one: cells(one, datetime.now(), self.app.key)  # noqa: E731
         yield Table(columns(self.order), key=lambda one: one["id"], cells=row, id="runs")
         yield Static(id="empty", markup=False)
         yield Static(id="marks", markup=False)
@@ -132,8 +131,10 @@ class RunsScreen(ActsScreen):
         self.tell()
 
     def _nothing(self, filtered: bool) -> Content:
+        key = self.app.key
         if filtered:
-            return Content.assemble(("No run fits. ", "bold"), ("Esc shows all of them again.", "$foreground-muted"))
+            again = f"{key('runs.unfilter')} shows all of them again."
+            return Content.assemble(("No run fits. ", "bold"), (again, "$foreground-muted"))
         return Content.assemble(
             ("No runs yet\n\n", "bold $accent"),
             (
@@ -141,11 +142,11 @@ class RunsScreen(ActsScreen):
                 "",
             ),
             ("by round prunes it, rewinds what is left and trains that again, beside its controls.\n\n", ""),
-            ("  1         ", "bold $primary"),
+            (f"  {key('app.go.launch'):<10}", "bold $primary"),
             ("choose model, dataset and schedule, and launch\n", ""),
             ("  lth demo  ", "bold $primary"),
             ("in a shell: all of it, small, in about two minutes\n", ""),
-            ("  ?         ", "bold $primary"),
+            (f"  {key('app.help'):<10}", "bold $primary"),
             ("the keys of any screen\n\n", ""),
             (f"Runs are kept in {plain.path(self.app.runs)} and go on when this app is closed.", "$foreground-muted"),
         )
@@ -154,7 +155,7 @@ class RunsScreen(ActsScreen):
     def _about(self) -> None:
         """Two lines about the run under the cursor, redrawn only when they say something else."""
         one = self.table.item
-        text = "" if one is None else f"{plain.line(one['id'], 140)}\n{plain.line(said(one))}"
+        text = "" if one is None else f"{plain.line(one['id'], 140)}\n{plain.line(said(one, self.app.key))}"
         if text != self.said:
             self.said = text
             first, _, second = text.partition("\n")
@@ -172,8 +173,9 @@ class RunsScreen(ActsScreen):
         if text != self.hint:
             self.hint = text
             parts = [(f"{text} ", "bold $accent")]
-            for key, what in () if self.at_work else _ON_MARKED:
-                parts += [(f" {key}", "$accent"), (f" {what}", "$foreground-muted")]
+            for name in () if self.at_work else _ON_MARKED:
+                what = keymap.named()[f"runs.{name}"].title.split()[0].lower()
+                parts += [(f" {self.app.key(f'runs.{name}')}", "$accent"), (f" {what}", "$foreground-muted")]
             self.query_one("#marks", Static).update(Content.assemble(*parts))
             self.set_class(bool(text), "-marked")
 
