@@ -142,14 +142,6 @@ def lth(
         run_app(place, found, fast)
 
 
-<<<<<<< HEAD
-def _opening(ctx: typer.Context, screen: str, run: str) -> tuple[str | None, Path | None]:
-=======
-def at_a_terminal() -> bool:
-    """Whether the app can be shown here."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-
-
 def _refuse_beside(command: str, options: dict[str, Any]) -> None:
     """BadInput where an option of the app was given before a command."""
     if given := next((option for option, value in options.items() if value is not None), None):
@@ -157,7 +149,6 @@ def _refuse_beside(command: str, options: dict[str, Any]) -> None:
 
 
 def _opening(screen: str | None, run: str | None) -> tuple[str | None, Path | None]:
->>>>>>> h-house
     """Where the app is to open: a place, or a run. Raises BadInput."""
     from lth_tui.keys import PLACES
 
