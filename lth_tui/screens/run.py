@@ -9,7 +9,6 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from engine.record import summary
 from lth_tui.keys import KEYS, bindings
@@ -18,6 +17,7 @@ from lth_tui.screens.acting import ask_to_stop
 from lth_tui.screens.pane import NAMES, READ, Pane
 from lth_tui.screens.panes import rounds, settings
 from lth_tui.screens.resuming import resume
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.page import Page
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.tabs import Tabs
@@ -67,7 +67,7 @@ class RunScreen(Screen[None]):
         with Container(id="body"):
             yield Table(rounds.columns([]), key=lambda row: str(row.number), cells=lambda row: row.cells, id="rounds")
             yield Pane(self.run_path)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar(typing=(("enter", "Search"),))
 
     def on_mount(self) -> None:
         self.query_one("#head", Page).can_focus = False

@@ -9,14 +9,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from engine.record.history import Summary
 from lth_tui import filtering, plain
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens.acts import ActsScreen
 from lth_tui.screens.pick import PickScreen
-from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said
+from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said, told
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -58,7 +59,7 @@ class RunsScreen(ActsScreen):
         yield Input(
             placeholder="words, field:value, !not: state:failed !tag:old seeds:>3 age:<2d", id="filter", compact=True
         )
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar(typing=(("enter", "Keep the filter"), ("escape", "Show all")))
 
     def on_screen_resume(self) -> None:
         if self.app.summaries is not None:
@@ -132,17 +133,17 @@ class RunsScreen(ActsScreen):
             return Content.assemble(("No run fits. ", "bold"), ("Esc shows all of them again.", "$foreground-muted"))
         return Content.assemble(
             ("No runs yet\n\n", "bold $accent"),
-            (
-                "A run asks whether a text classifier holds a winning ticket: it trains the dense network, then round ",
-                "",
-            ),
-            ("by round prunes it, rewinds what is left and trains that again, beside its controls.\n\n", ""),
             ("  1         ", "bold $primary"),
             ("choose model, dataset and schedule, and launch\n", ""),
             ("  lth demo  ", "bold $primary"),
             ("in a shell: all of it, small, in about two minutes\n", ""),
             ("  ?         ", "bold $primary"),
             ("the keys of any screen\n\n", ""),
+            (
+                "A run asks whether a text classifier holds a winning ticket: it trains the dense network, then round ",
+                "",
+            ),
+            ("by round prunes it, rewinds what is left and trains that again, beside its controls.\n\n", ""),
             (f"Runs are kept in {plain.path(self.app.runs)} and go on when this app is closed.", "$foreground-muted"),
         )
 
@@ -150,7 +151,7 @@ class RunsScreen(ActsScreen):
     def _about(self) -> None:
         """Two lines about the run under the cursor, redrawn only when they say something else."""
         one = self.table.item
-        text = "" if one is None else f"{plain.line(one['id'], 140)}\n{plain.line(said(one))}"
+        text = "" if one is None else f"{told(one)}\n{plain.line(said(one))}"
         if text != self.said:
             self.said = text
             first, _, second = text.partition("\n")

@@ -3,17 +3,19 @@ machine. What would differ between two machines or two moments is set where the 
 """
 
 import itertools
-import os
 import secrets
 import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+from safetensors.numpy import save_file
 from textual.widgets import Input
 
 from engine import spec as specs
@@ -24,7 +26,7 @@ from lth_tui import meters, news, preferences
 from lth_tui.app import LthApp
 from lth_tui.screens import inbox, preview, runs
 
-NOW = datetime(2026, 11, 22, 12, 0)
+NOW = datetime.fromisoformat("2026-11-22T12:00")
 GIB = 1 << 30
 HOST = "lab"
 LAYERS = {
@@ -34,32 +36,20 @@ LAYERS = {
     "head.weight": [4, 300],
     "head.bias": [4],
 }
-VERDICTS: dict[str, tuple[bool | None, str, float]] = {  # schedule -> winning, how it was found, the ticket's lead
-    "imp": (
-        True,
-        "A winning ticket: up to 67.2 % sparsity the ticket matches the dense network (margin 1 point), and between "
-        "50.0 and 95.0 % it beats random reinitialisation by 1.5 points, 95 % CI [1.3, 1.7], 3 seeds; it also beats the "
-        "shuffled mask by 3.1 points.",
-        0.0,
-    ),
-    "imp-global": (
-        True,
-        "A winning ticket: up to 73.8 % sparsity the ticket matches the dense network (margin 1 point), and between "
-        "50.0 and 95.0 % it beats random reinitialisation by 1.8 points, 95 % CI [1.5, 2.1], 3 seeds.",
-        0.004,
-    ),
-    "late-500it": (
-        None,
-        "Undecided: whether the ticket matches the dense network is open at 20.0 % sparsity (margin 1 point), and between "
-        "50.0 and 95.0 % its lead over random reinitialisation, +0.2 points, 95 % CI [-0.4, 0.8], 3 seeds, may be chance.",
-        -0.006,
-    ),
-    "random": (
-        False,
-        "No winning ticket: the ticket falls short of the dense network already at 20.0 % sparsity (margin 1 point), and "
-        "between 50.0 and 95.0 % random reinitialisation beats it by 0.9 points, 95 % CI [0.4, 1.4], 3 seeds.",
-        -0.02,
-    ),
+_BETWEEN = "(margin 1 point), and between 50.0 and 95.0 %"
+WON = f"A winning ticket: up to 67.2 % sparsity the ticket matches the dense network {_BETWEEN} it beats random "
+WON += "reinitialisation by 1.5 points, 95 % CI [1.3, 1.7], 3 seeds; it also beats the shuffled mask by 3.1 points."
+GLOBAL = f"A winning ticket: up to 73.8 % sparsity the ticket matches the dense network {_BETWEEN} it beats random "
+GLOBAL += "reinitialisation by 1.8 points, 95 % CI [1.5, 2.1], 3 seeds."
+OPEN = f"Undecided: whether the ticket matches the dense network is open at 20.0 % sparsity {_BETWEEN} its lead over "
+OPEN += "random reinitialisation, +0.2 points, 95 % CI [-0.4, 0.8], 3 seeds, may be chance."
+LOST = f"No winning ticket: the ticket falls short of the dense network already at 20.0 % sparsity {_BETWEEN} random "
+LOST += "reinitialisation beats it by 0.9 points, 95 % CI [0.4, 1.4], 3 seeds."
+VERDICTS: dict[str, tuple[bool | None, str, float]] = {  # schedule -> winning, in words, the ticket's lead
+    "imp": (True, WON, 0.0),
+    "imp-global": (True, GLOBAL, 0.004),
+    "late-500it": (None, OPEN, -0.006),
+    "random": (False, LOST, -0.02),
 }
 CARDS = tuple(
     meters.Card(number, "NVIDIA H100 80GB HBM3", f"GPU-{number}", busy, used * GIB, 80 * GIB, celsius, watts)
@@ -90,7 +80,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
     class Then(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls) -> datetime:
             return clock.at
 
     for module in (runs, inbox):
@@ -120,7 +110,13 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(
-    runs: Path, clock: Clock, state: str, names: tuple[str, str, str], ago: dict[str, float], seeds: int = 3, **status: Any
+    runs: Path,
+    clock: Clock,
+    state: str,
+    names: tuple[str, str, str],
+    ago: dict[str, float],
+    seeds: int = 3,
+    **status: Any,
 ) -> tuple[Path, events.EventLog]:
     """A run that was made so long before NOW."""
     clock.ago(**ago)
@@ -143,7 +139,7 @@ def begin(log: events.EventLog) -> None:
 def train(log: events.EventLog, seed: int, number: int, lead: float, arms: tuple[str, ...]) -> None:
     """A round of one seed: its shape, and the arms that were trained."""
     left = 0.8**number
-    sizes = {name: len(shape) and shape[0] * (shape + [1])[1] * (shape + [1, 1])[2] for name, shape in LAYERS.items()}
+    sizes = {name: prod(shape) for name, shape in LAYERS.items()}
     layers = {name: 1.0 if name.endswith("bias") else left for name in LAYERS}
     count, alive = sum(sizes.values()), sum(round(sizes[name] * layers[name]) for name in LAYERS)
     kinds = {"embedding": 1 - left, "encoder": 1 - left, "head": 1 - left, "bias": 0.0}
@@ -151,22 +147,38 @@ def train(log: events.EventLog, seed: int, number: int, lead: float, arms: tuple
     log.append("round_started", seed=seed, round=number, layers=layers, kinds=kinds, arms=list(arms), **shape)
     falls = {"dense": 0.0, "ticket": 0.0011, "reinit": 0.0042, "shuffle": 0.0067}
     for place, arm in enumerate(arms):
-        best = 0.912 + (lead if number else 0) - falls[arm] * number**1.4 + 0.0009 * ((7 * seed + 3 * number + place) % 5)
+        best = (
+            0.912 + (lead if number else 0) - falls[arm] * number**1.4 + 0.0009 * ((7 * seed + 3 * number + place) % 5)
+        )
         where = {"seed": seed, "round": number, "arm": arm, "sparsity": 1 - left}
         for epoch in range(1, 7):
             accuracy = best - 0.09 / epoch**1.5
             log.append("epoch", epoch=epoch, epochs=6, valid_accuracy=accuracy, valid_loss=1.1 - accuracy, **where)
-        told = {"valid_accuracy": best, "valid_loss": 0.31, "test_accuracy": best - 0.004, "test_macro_f1": best - 0.006}
+        told = {
+            "valid_accuracy": best,
+            "valid_loss": 0.31,
+            "test_accuracy": best - 0.004,
+            "test_macro_f1": best - 0.006,
+        }
         log.append("trained", best_epoch=6, test_loss=1.2 - best, seconds=21.0 + place, diverged=False, **told, **where)
 
 
-def finished(runs: Path, clock: Clock, schedule: str, ago: dict[str, float], name: str | None = None, *tags: str) -> Path:
+def finished(
+    runs: Path, clock: Clock, schedule: str, ago: dict[str, float], name: str | None = None, *tags: str
+) -> Path:
     """A run of the CNN on AG News to its verdict."""
     won, sentence, lead = VERDICTS[schedule]
     end = clock.ago(**ago) + 2400
     reached = {True: 5, None: 1, False: 0}[won]
     best = {"dense": 0.9094, "ticket": 0.9094 + lead, "sparsity": 1 - 0.8 ** max(reached, 1)}
-    ended = {"winning_ticket": won, "started": end - 2400, "updated": end, "finished": end, "best": best, "progress": {"fraction": 1.0}}
+    ended = {
+        "winning_ticket": won,
+        "started": end - 2400,
+        "updated": end,
+        "finished": end,
+        "best": best,
+        "progress": {"fraction": 1.0},
+    }
     made, log = run(runs, clock, "finished", ("cnn", "ag_news", schedule), ago, sentence=sentence, **ended)
     begin(log)
     for seed in range(3):
@@ -176,14 +188,31 @@ def finished(runs: Path, clock: Clock, schedule: str, ago: dict[str, float], nam
     verdict = {"winning_ticket": won, "sentence": sentence, "matching_round": reached or None, "seeds": 3}
     log.append("run_finished", verdict=verdict, reference=None)
     log.close()
-    head = orjson.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]} for name, shape in LAYERS.items()})
-    for seed in range(3):
-        (made / tickets.TICKETS / tickets.rewind(seed)).write_bytes(len(head).to_bytes(8, "little") + head)
+    keep(made, 7)
     notes.write(made, name=name, tags=list(tags))
     return made
 
 
-def working(runs: Path, clock: Clock, names: tuple[str, str, str], card: int, fraction: float, ago: dict[str, float]) -> Path:
+def keep(run: Path, rounds: int) -> None:
+    """The tickets of a run as far as they are looked at: weights that are all 0 and take no room on the disk."""
+    head, end = {}, 0
+    for name, shape in LAYERS.items():
+        begin_, end = end, end + 4 * prod(shape)
+        head[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin_, end]}
+    told, shapes = orjson.dumps(head), orjson.dumps({"w": [8]}).decode()
+    for seed in range(3):
+        with (run / tickets.TICKETS / tickets.rewind(seed)).open("wb") as file:
+            file.write(len(told).to_bytes(8, "little") + told)
+            file.truncate(8 + len(told) + end)
+        for number in range(rounds):
+            mask = run / tickets.TICKETS / tickets.mask(seed, number)
+            save_file({"w": np.zeros(1, np.uint8)}, mask, {"shapes": shapes})
+    tickets.write_words(run, ["<pad>", "<unk>", "goal", "season", "the"])
+
+
+def working(
+    runs: Path, clock: Clock, names: tuple[str, str, str], card: int, fraction: float, ago: dict[str, float]
+) -> Path:
     """A run with an engine, in the middle of it."""
     began = clock.ago(**ago)
     at = {"seed": 1, "round": 3, "arm": "reinit", "epoch": 4, "epochs": 6, "doing": "training", "gpu": f"GPU-{card}"}
@@ -198,7 +227,9 @@ def working(runs: Path, clock: Clock, names: tuple[str, str, str], card: int, fr
         accuracy = 0.86 - 0.1 / epoch
         where = {"seed": 1, "round": 3, "arm": "ticket", "epoch": epoch, "epochs": 6, "sparsity": 0.488}
         log.append("epoch", valid_accuracy=accuracy, valid_loss=1 - accuracy, **where)
-    log.append("warning", message="the dense network is 2.4 points below the linear reference: weak baselines make tickets")
+    log.append(
+        "warning", message="the dense network is 2.4 points below the linear reference: weak baselines make tickets"
+    )
     log.close()
     (made / "engine.log").write_text("".join(f"seed 1 round 3 reinit: epoch {one} of 6\n" for one in range(1, 5)))
     return made
@@ -244,5 +275,4 @@ def made(runs: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     at_work = {lab["one"].name, lab["two"].name}
     monkeypatch.setattr(rundir, "alive", lambda one, told: one.name in at_work or alive(one, told))
     history.refresh(runs)
-    assert os.environ["TZ"] == "UTC"
     return lab
