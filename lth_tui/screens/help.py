@@ -30,7 +30,7 @@ class HelpScreen(ModalScreen[None]):
         parts: list[tuple[str, str]] = []
         for title, keys in self.groups:
             parts += [(f"{title}\n", "bold $accent")]
-            parts += [piece for key, words in keys for piece in ((f"  {key:<14}", "$primary"), (f"{words}\n", ""))]
+            parts += [piece for key, words in keys for piece in ((f"  {key:<12}", "$primary"), (f"{words}\n", ""))]
             parts += [("\n", "")]
         parts += [("Esc closes this. Runs go on when the app is closed.", "$foreground-muted")]
         with VerticalScroll(id="help"):
