@@ -135,8 +135,8 @@ def said(one: Summary) -> str:
         return f"failed: {one['cause'] or 'nobody knows why'}"
     if one["state"] == rundir.UNREADABLE:
         return str(one["cause"])
-    if one["state"] == "orphaned" or (one["state"] == "stopped" and one["cause"]):
-        return f"{one['cause']}; r goes on with it"
+    if one["state"] in ("orphaned", "stopped"):
+        return f"{one['cause'] or 'stopped before its end'}; r goes on with it"
     if one["state"] == "queued":
         return "not begun yet; Machine shows who waits for what"
     if one["sentence"]:

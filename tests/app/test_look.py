@@ -28,11 +28,13 @@ def runs_made(runs: Path, clock: lab.Clock, machine: None, monkeypatch: pytest.M
 
 
 async def still(pilot: Pilot) -> None:
-    """Wait until nothing is at work in the background and the screen stays as it is."""
-    before = ""
-    while before != (before := drawn(pilot)):
+    """Wait until nothing is at work in the background and the screen stays as it is, however slow the machine."""
+    before: list[str] = []
+    while len(before) < 3 or len(set(before[-3:])) > 1:
         await pilot.app.workers.wait_for_complete()
-        await pilot.pause(0.05)
+        await pilot.pause()
+        await pilot.pause(0.03)
+        before.append(drawn(pilot))
 
 
 def keys(*pressed: str) -> Prepare:
