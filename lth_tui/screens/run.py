@@ -128,7 +128,7 @@ class RunScreen(Screen[None]):
         return None if item is None else item.number
 
     def _show(self) -> None:
-        if self.look is None or not self.is_mounted:
+        if self.look is None or not self.is_mounted or not self.query("#pane > *"):  # the last: the app is leaving
             return
         self._show_head(self.look)
         self._arrange()
