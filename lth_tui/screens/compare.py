@@ -192,7 +192,7 @@ class CompareScreen(Screen[None]):
             table.set_columns(differences.beside(first, members, others, wanted, differences.WIDTHS[self.metric]))
             table.show(differences.aligned(found, members, base, self.arm, self.metric))
             order = [base, *others]
-            paths = (Column("setting", 22),)
+            paths = (Column("setting", 22, grow=1, most=30),)
             settings = self.table("settings")
             settings.set_columns(differences.beside(paths, members, order, wanted, 8))
             settings.show(differences.settings(found, [members[place] for place in order]))
