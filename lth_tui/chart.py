@@ -116,7 +116,8 @@ def draw(
             marks[round(y), round(x)] = (marker, colour)
     lines = []
     for y in range(rows):
-        label = f"{axis.level(high - (high - low) * y / (rows - 1)):>5} ┤" if y % 3 == 0 or y == rows - 1 else "      │"
+        told = y % 3 == 0 or (y == rows - 1 and y % 3 == 2)  # never one close above another
+        label = f"{axis.level(high - (high - low) * y / (rows - 1)):>5} ┤" if told else "      │"
         pieces = [(label, DENSE_COLOUR)]
         for x in range(columns):
             if (y, x) in marks:
@@ -187,16 +188,19 @@ def _ticks(values: list[float], tick: Callable[[float], str], column, columns: i
 def _legend(
     found: list[Curve], dense: bool, linear: bool, titles: tuple[str, ...], left: int, width: int
 ) -> list[tuple[str, str]]:
-    """The arms and the levels that are drawn and a title, as far as they fit."""
+    """The arms and the levels that are drawn and a title, as far as they fit; close together where that is needed."""
     styles = [(curve.style or style_of(index), curve) for index, curve in enumerate(found)]
-    entries = [(f"{marker} {curve.name}  ", colour) for (marker, colour), curve in styles if curve.points]
+    entries = [(f"{marker} {curve.name}", colour) for (marker, colour), curve in styles if curve.points]
     levels = ((dense, DENSE, "dense"), (linear, LINEAR, "linear"))
-    entries += [(f"{sign} {name}  ", colour) for drawn, (sign, colour), name in levels if drawn]
-    pieces, free = [(" " * left, "")], width - left
+    entries += [(f"{sign} {name}", colour) for drawn, (sign, colour), name in levels if drawn]
+    needed = sum(len(text) for text, _ in entries)
+    loose, close = needed + 2 * len(entries), needed + len(entries) - 1
+    indent, gap = (left, 2) if left + loose <= width else (left if left + close <= width else 0, 1)
+    pieces, free = [(" " * indent, "")], width - indent
     for text, colour in entries:
         if len(text) <= free:
-            pieces.append((text, colour))
-            free -= len(text)
+            pieces.append((f"{text}{' ' * gap}"[:free], colour))
+            free -= min(len(text) + gap, free)
     if title := next((one for one in titles if len(one) <= free), None):
         pieces.append((title.rjust(free), DENSE_COLOUR))
     return pieces

@@ -177,7 +177,7 @@ class ActsScreen(Screen[None], metaclass=_AbstractScreen):
     def action_note(self) -> None:
         if chosen := self.chosen:
             one = len(chosen) == 1
-            about = "Nothing takes it away." if one else "It replaces the notes of all of them."
+            about = "An empty line takes it away." if one else "It replaces the notes of all of them."
 
             def answered(text: str | None) -> None:
                 if text is not None and (text != note or not one):

@@ -9,7 +9,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Button, Footer, Input, Static
+from textual.widgets import Button, Input, Static
 
 from engine import catalog
 from engine.data.cards import bring
@@ -18,6 +18,7 @@ from lth_tui.screens import choice as choices
 from lth_tui.screens import launching, menu
 from lth_tui.screens import preview as previews
 from lth_tui.screens.form import LISTS, Form
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -49,7 +50,7 @@ class ChoosingScreen(Screen[None]):
         with Horizontal(id="bar"):
             yield Static(id="sum", markup=False)
             yield Button(Content(f"Launch  {self.app.key('launch.launch')}"), id="go")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.table("model").focus()

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from lth_tui import comparison, one_run, plain, sheet
 from lth_tui.chart import Curve
@@ -20,6 +20,7 @@ from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import comparing, differences
 from lth_tui.screens.comparing import Member, Reader
 from lth_tui.widgets.curves import Curves
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.table import Column, Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -75,7 +76,7 @@ class CompareScreen(Screen[None]):
                 yield Table((), key=lambda line: line.key, cells=lambda line: line.cells, id="differences")
                 yield Static(id="notes", markup=False)
                 yield Table((), key=lambda line: line.key, cells=lambda line: line.cells, id="settings")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.set_class(not self.runs, "-empty")
@@ -191,7 +192,7 @@ class CompareScreen(Screen[None]):
             table.set_columns(differences.beside(first, members, others, wanted, differences.WIDTHS[self.metric]))
             table.show(differences.aligned(found, members, base, self.arm, self.metric))
             order = [base, *others]
-            paths = (Column("setting", 24, grow=1, most=30),)
+            paths = (Column("setting", 22, grow=1, most=30),)
             settings = self.table("settings")
             settings.set_columns(differences.beside(paths, members, order, wanted, 8))
             settings.show(differences.settings(found, [members[place] for place in order]))

@@ -71,7 +71,7 @@ def groups(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
         told = binding.action not in _LEFT_OUT and binding.description != "Focus Next"
         if title and binding.description and active.enabled and told:
             keys, text = found.setdefault(title, {}).get(binding.action, ([], ""))
-            text = binding.description if binding.show or not text else text
+            text = str(binding.tooltip or binding.description) if binding.show or not text else text
             found[title][binding.action] = (keys if (known := shown(key)) in keys else [known, *keys], text)
     order = sorted(found, key=lambda title: (title != getattr(screen, "HELP_TITLE", ""), title == "Everywhere"))
     return [(title, [(" ".join(keys), text) for keys, text in found[title].values()]) for title in order]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from engine import catalog, schedules
@@ -80,6 +81,13 @@ def said(card: Any, entries: dict[str, dict[str, Any]]) -> str:
         texts = f"{_counts(card, entry)} texts, {classes}" if entry else classes
         return plain.line(f"{card.name} · {texts} · {card.title}{note}")
     return plain.line(f"{text} · {card.citation}")
+
+
+def fitted(text: str, width: int) -> str:
+    """A card in a sentence, less its last parts where there is no room for them; its first two stay."""
+    while cell_len(text) > width and text.count(" · ") > 1:
+        text = text.rpartition(" · ")[0]
+    return text
 
 
 def ladder_in_a_line(steps: Sequence[float]) -> list[Piece]:

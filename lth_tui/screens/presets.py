@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from engine.errors import BadInput
 from lth_tui import plain, preferences
 from lth_tui.keys import KEYS, bindings
-from lth_tui.screens.words import count, mapping
+from lth_tui.screens.words import mapping
 from lth_tui.widgets.field import NO_CONTROLS
 from lth_tui.widgets.table import Column, Row, Table
 
@@ -42,7 +42,7 @@ def row(preset: Preset) -> Row:
     tree = mapping(spec)
     of = [plain.line(mapping(tree.get(part)).get("name", "·"), 40) for part in ("model", "data", "schedule")]
     seeds = tree.get("seeds")
-    told = count(len(seeds), "seed") if isinstance(seeds, list) else "·"
+    told = f"{len(seeds):,}" if isinstance(seeds, list) else "·"
     return (plain.line(name, 60), of[0], of[1], [(of[2], "dim")], [(told, "dim")])
 
 

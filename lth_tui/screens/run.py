@@ -9,13 +9,13 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from engine.record import summary
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import acting, batch, follow, headline, words
 from lth_tui.screens.pane import NAMES, READ, Pane
 from lth_tui.screens.panes import rounds, settings
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.page import Page
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.tabs import Tabs
@@ -65,7 +65,7 @@ class RunScreen(Screen[None]):
         with Container(id="body"):
             yield Table(rounds.columns([]), key=lambda row: str(row.number), cells=lambda row: row.cells, id="rounds")
             yield Pane(self.run_path)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar(typing=(("enter", "Search"),))
 
     def on_mount(self) -> None:
         self.query_one("#head", Page).can_focus = False
@@ -126,7 +126,7 @@ class RunScreen(Screen[None]):
         return None if item is None else item.number
 
     def _show(self) -> None:
-        if self.look is None or not self.is_mounted:
+        if self.look is None or not self.is_mounted or not self.query("#pane > *"):  # the last: the app is leaving
             return
         self._show_head(self.look)
         self._arrange()

@@ -9,14 +9,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from engine.record.history import Summary
 from lth_tui import filtering, keymap, plain
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens.acts import ActsScreen
 from lth_tui.screens.pick import PickScreen
-from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said
+from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said, told
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -57,7 +58,7 @@ class RunsScreen(ActsScreen):
         yield Input(
             placeholder="words, field:value, !not: state:failed !tag:old seeds:>3 age:<2d", id="filter", compact=True
         )
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar(typing=(("enter", "Keep the filter"), ("escape", "Show all")))
 
     def on_screen_resume(self) -> None:
         if self.app.summaries is not None:
@@ -137,17 +138,17 @@ class RunsScreen(ActsScreen):
             return Content.assemble(("No run fits. ", "bold"), (again, "$foreground-muted"))
         return Content.assemble(
             ("No runs yet\n\n", "bold $accent"),
-            (
-                "A run asks whether a text classifier holds a winning ticket: it trains the dense network, then round ",
-                "",
-            ),
-            ("by round prunes it, rewinds what is left and trains that again, beside its controls.\n\n", ""),
             (f"  {key('app.go.launch'):<10}", "bold $primary"),
             ("choose model, dataset and schedule, and launch\n", ""),
             ("  lth demo  ", "bold $primary"),
             ("in a shell: all of it, small, in about two minutes\n", ""),
             (f"  {key('app.help'):<10}", "bold $primary"),
             ("the keys of any screen\n\n", ""),
+            (
+                "A run asks whether a text classifier holds a winning ticket: it trains the dense network, then round ",
+                "",
+            ),
+            ("by round prunes it, rewinds what is left and trains that again, beside its controls.\n\n", ""),
             (f"Runs are kept in {plain.path(self.app.runs)} and go on when this app is closed.", "$foreground-muted"),
         )
 
@@ -155,7 +156,7 @@ class RunsScreen(ActsScreen):
     def _about(self) -> None:
         """Two lines about the run under the cursor, redrawn only when they say something else."""
         one = self.table.item
-        text = "" if one is None else f"{plain.line(one['id'], 140)}\n{plain.line(said(one, self.app.key))}"
+        text = "" if one is None else f"{told(one)}\n{plain.line(said(one, self.app.key))}"
         if text != self.said:
             self.said = text
             first, _, second = text.partition("\n")

@@ -123,14 +123,22 @@ def _progress(one: Summary) -> list[tuple[str, str]] | str:
     return [*words.bar(fraction, 6, tone), (f" {100 * fraction:3.0f}%", "" if tone == "live" else "dim")]
 
 
+def told(one: Summary) -> str:
+    """The run's id in full, and what its user calls it."""
+    tags = one["tags"] if isinstance(one["tags"], list) else []
+    return plain.line("  ".join([one["id"], *filter(None, [one["name"]]), *(f"#{tag}" for tag in tags)]), 140)
+
+
 def said(one: Summary, key: Callable[[str], str]) -> str:
     """The run's own words: its verdict, why it failed, or the time left."""
     if one["state"] == "failed":
         return f"failed: {one['cause'] or 'nobody knows why'}"
     if one["state"] == rundir.UNREADABLE:
         return str(one["cause"])
-    if one["state"] == "orphaned" or (one["state"] == "stopped" and one["cause"]):
-        return f"{one['cause']}; {key('runs.resume')} goes on with it"
+    if one["state"] in ("orphaned", "stopped"):
+        return f"{one['cause'] or 'stopped before its end'}; {key('runs.resume')} goes on with it"
+    if one["state"] == "queued":
+        return f"not begun yet; {key('app.go.machine')} shows who waits for what"
     if one["sentence"]:
         return str(one["sentence"])
     left = words.duration(words.mapping(one["progress"]).get("seconds_left"))

@@ -206,7 +206,7 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
     async with LthApp().run_test(notifications=True, size=(100, 50)) as pilot:
         await sees(pilot, "✓ finished")
         await pilot.press("question_mark")
-        await sees(pilot, "Remove", "Quit", "Next row", "Filter", "Undo")
+        await sees(pilot, "Remove", "Leave the app", "Next row", "Filter", "Bring back what was removed last")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
 

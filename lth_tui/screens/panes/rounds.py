@@ -36,7 +36,7 @@ def columns(arms: list[str], metric: str = "accuracy") -> list[Column]:
         Column("round", 6, right=True),
         Column("sparsity", 8, right=True, keep=95),
         *shown,
-        *([Column(against(arms), width, right=True, keep=88)] if {"ticket", "reinit"} <= set(arms) else []),
+        *([Column(against(arms), width + 1, right=True, keep=88)] if {"ticket", "reinit"} <= set(arms) else []),
         Column("time", 5, right=True, keep=20),
     ]
 
