@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
@@ -22,6 +23,7 @@ from engine.record import extensions, history, rundir
 from lth_tui import clipboard, keymap, live, plain, preferences, themes
 from lth_tui.keys import PLACES, bindings
 from lth_tui.news import News
+from lth_tui.painted import Painted
 from lth_tui.screens import words
 from lth_tui.screens.mail import Mail
 from lth_tui.screens.runs import RunsScreen
@@ -97,6 +99,7 @@ class LthApp(App[None]):
         self._opening, self._opening_run = screen, run
         self._reading, self._next = False, 0.0
         self._told = ""
+        self._painted = Painted()
 
     def on_mount(self) -> None:
         self._dress()
@@ -259,6 +262,10 @@ class LthApp(App[None]):
         """Without colours none passes, whatever a chart asks for."""
         filters = [one for one in super().get_line_filters() if not isinstance(one, Monochrome | NoColor)]
         return [*filters, _NO_COLOUR] if self.no_color else filters
+
+    def _display(self, screen: Screen, renderable: RenderableType | None) -> None:
+        """What Textual writes to the terminal, less what stands there."""
+        super()._display(screen, self._painted.sparing(renderable))
 
     def action_theme(self) -> None:
         from lth_tui.screens.colours import ColoursScreen
