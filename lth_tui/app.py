@@ -106,6 +106,7 @@ class LthApp(App[None]):
         self.switch_mode(self._opening if self._opening in PLACES else "runs")
         if self._opening_run is not None:
             self.open_run(self._opening_run)
+        self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh(layout=True))  # brought back by `fg`
         self.set_interval(self.TICK, self.look)
         self.look()
 

@@ -15,10 +15,11 @@ from fcntl import ioctl
 import psutil
 
 from tests.bench.figures import ROOT
+from tests.emulator import Emulator
 
 
 class Terminal:
-    """What a program wrote, and when; and the keys it is sent."""
+    """What a program wrote, and when, and what it looks like; and the keys it is sent."""
 
     def __init__(self, command: list[str], columns: int, rows: int, **environment: str) -> None:
         self.began = time.perf_counter()
@@ -31,6 +32,7 @@ class Terminal:
         ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process = psutil.Process(self.pid)
         self.parts: list[tuple[float, bytes]] = []
+        self.screen, self._shown = Emulator(columns, rows), 0  # and how many parts it shows
         self._over = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -54,18 +56,24 @@ class Terminal:
         return b"".join(part for when, part in self.parts if when >= moment)
 
     def until(self, words: str, moment: float, seconds: float = 60.0) -> float:
-        """Seconds from a moment until these words have been written. TimeoutError."""
-        end, wanted = time.perf_counter() + seconds, words.encode()
+        """Seconds from a moment until something is written behind which these words stand there. TimeoutError."""
+        end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            found = b""
-            for when, part in list(self.parts):
-                if when < moment:
-                    continue
-                found = found[-len(wanted) :] + part
-                if wanted in found:
+            for when, part in self.parts[self._shown :]:
+                self._shown += 1
+                self.screen.feed(part)
+                if when >= moment and words in self.screen.text:
                     return when - moment
             time.sleep(0.002)
-        raise TimeoutError(f"{words!r} did not come within {seconds:.0f} s; last was {self.since(moment)[-300:]!r}")
+        raise TimeoutError(f"{words!r} did not come within {seconds:.0f} s; there stands\n{self.text}")
+
+    @property
+    def text(self) -> str:
+        """What stands there now."""
+        for _, part in self.parts[self._shown :]:
+            self._shown += 1
+            self.screen.feed(part)
+        return self.screen.text
 
     def quiet(self, seconds: float = 1.5, most: float = 30.0) -> None:
         """Wait until nothing was written for so long."""
