@@ -106,7 +106,7 @@ class LthApp(App[None]):
         self.switch_mode(self._opening if self._opening in PLACES else "runs")
         if self._opening_run is not None:
             self.open_run(self._opening_run)
-        self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh(layout=True))  # brought back by `fg`
+        self.app_resume_signal.subscribe(self, self._paint_anew)  # brought back by `fg`
         self.set_interval(self.TICK, self.look)
         self.look()
 
@@ -267,6 +267,10 @@ class LthApp(App[None]):
     def _display(self, screen: Screen, renderable: RenderableType | None) -> None:
         """What Textual writes to the terminal, less what stands there."""
         super()._display(screen, self._painted.sparing(renderable))
+
+    def _paint_anew(self, _: object) -> None:
+        self._painted.forget()
+        self.screen.refresh(layout=True)
 
     def action_theme(self) -> None:
         from lth_tui.screens.colours import ColoursScreen

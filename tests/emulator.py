@@ -5,7 +5,12 @@ import re
 
 from rich.cells import cell_len
 
-_TOKEN = re.compile(r"\x1b\[([0-9;:?<>=]*)[ -/]*([@-~])|\x1b[\]P_^].*?(?:\x07|\x1b\\)|\x1b[()].|\x1b[^\[\]P_^()]|[\r\n\b]|[^\x1b\r\n\b]+", re.S)  # fmt: skip
+_TOKEN = re.compile(
+    r"\x1b\[([0-9;:?<>=]*)[ -/]*([@-~])"  # a command and what it is given
+    r"|\x1b[\]P_^].*?(?:\x07|\x1b\\)|\x1b[()].|\x1b[^\[\]P_^()]"  # nothing that is seen
+    r"|[\r\n\b]|[^\x1b\r\n\b]+",
+    re.DOTALL,
+)
 BLANK = (" ", "")
 
 

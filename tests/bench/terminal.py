@@ -88,6 +88,10 @@ class Terminal:
         used = self.process.cpu_times()
         return used.user + used.system
 
+    def memory(self) -> int:
+        """Bytes that are the program's alone, or shared with what it was started by."""
+        return self.process.memory_info().rss
+
     def close(self) -> None:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
