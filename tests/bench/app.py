@@ -40,11 +40,11 @@ def first_paint(repeats: int = 5) -> Iterator[Figure]:
 
 
 def answers(repeats: int = 7) -> Iterator[Figure]:
-    """Filter, sort and page among many runs: from the last key until what it brings has been written."""
+    """Filter, sort and page among many runs: from the last key until what it brings stands there."""
     with made.own_folders() as folder:
         runs = made.finished_runs(folder / "runs", MANY)
         history.refresh(folder / "runs")
-        hidden, oldest = runs[MANY // 2].name, runs[-1].name
+        hidden = runs[MANY // 2].name
         with on_terminal(_lth()) as app:
             app.until(runs[0].name, app.began)
             app.quiet()
@@ -54,31 +54,24 @@ def answers(repeats: int = 7) -> Iterator[Figure]:
                 app.quiet(0.5)
                 app.send(hidden[-4:-1])
                 app.quiet(0.5)
-                found["filter"].append(_burst(app, hidden[-1]))
-                app.send("\x1b")
-                app.quiet()
-                app.send("g")
+                found["filter"].append(app.until(hidden, app.send(hidden[-1])))
                 app.quiet(0.5)
-                found["sort"].append(app.until(oldest, app.send("O")))
+                app.send("\x1b")  # the cursor stays on its run
                 app.quiet(0.5)
-                app.send("O")
+                app.until(runs[0].name, app.send("g"))
                 app.quiet(0.5)
-                app.send("g")
+                found["sort"].append(app.until("age↓", app.send("O")))
                 app.quiet(0.5)
-                found["page"].append(_burst(app, "\x1b[6~"))
+                app.until("age↑", app.send("O"))
+                app.quiet(0.5)
+                found["page"].append(app.until(lambda text: runs[0].name not in text, app.send("\x1b[6~")))
+                app.quiet(0.5)
                 app.send("g")
                 app.quiet(0.5)
     for name, values in found.items():
         value = 1000 * median(values)
         words = f"{name} at {MANY:,} runs"
         yield Figure("app", words, value, "ms", **at_most(value, 100, "ms"), note=spread(values, 1000, "ms"))
-
-
-def _burst(app: Terminal, keys: str) -> float:
-    """Seconds from a key to the end of what it has written."""
-    pressed = app.send(keys)
-    app.quiet(0.4)
-    return app.parts[-1][0] - pressed
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import struct
 import termios
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fcntl import ioctl
 
@@ -22,7 +22,7 @@ class Terminal:
     """What a program wrote, and when, and what it looks like; and the keys it is sent."""
 
     def __init__(self, command: list[str], columns: int, rows: int, **environment: str) -> None:
-        self.began = time.perf_counter()
+        self.began = self._sent = time.perf_counter()
         self.pid, self._ours = pty.fork()
         if self.pid == 0:
             os.environ |= {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLORTERM": "truecolor", **environment}
@@ -48,21 +48,23 @@ class Terminal:
 
     def send(self, keys: str) -> float:
         """Type these; when that was."""
-        now = time.perf_counter()
+        self._sent = time.perf_counter()
         os.write(self._ours, keys.encode())
-        return now
+        return self._sent
 
     def since(self, moment: float) -> bytes:
         return b"".join(part for when, part in self.parts if when >= moment)
 
-    def until(self, words: str, moment: float, seconds: float = 60.0) -> float:
-        """Seconds from a moment until something is written behind which these words stand there. TimeoutError."""
+    def until(self, words: str | Callable[[str], bool], moment: float, seconds: float = 60.0) -> float:
+        """Seconds from a moment until something is written behind which these words stand there, or all that stands
+        there is as it should be. TimeoutError."""
+        so = words if callable(words) else lambda text: words in text
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             for when, part in self.parts[self._shown :]:
                 self._shown += 1
                 self.screen.feed(part)
-                if when >= moment and words in self.screen.text:
+                if when >= moment and so(self.screen.text):
                     return when - moment
             time.sleep(0.002)
         raise TimeoutError(f"{words!r} did not come within {seconds:.0f} s; there stands\n{self.text}")
@@ -76,10 +78,10 @@ class Terminal:
         return self.screen.text
 
     def quiet(self, seconds: float = 1.5, most: float = 30.0) -> None:
-        """Wait until nothing was written for so long."""
+        """Wait until no key was sent and nothing was written for so long."""
         end = time.perf_counter() + most
         while time.perf_counter() < end:
-            last = self.parts[-1][0] if self.parts else self.began
+            last = max(self._sent, self.parts[-1][0] if self.parts else self.began)
             if time.perf_counter() - last > seconds:
                 return
             time.sleep(0.05)
