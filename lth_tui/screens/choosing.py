@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Button, Footer, Input, Static
+from textual.widgets import Button, Input, Static
 
 from engine import catalog
 from engine.data.cards import bring
@@ -17,6 +17,7 @@ from lth_tui.screens import choice as choices
 from lth_tui.screens import launching, menu
 from lth_tui.screens import preview as previews
 from lth_tui.screens.form import LISTS, Form
+from lth_tui.widgets.footer import Footer
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 

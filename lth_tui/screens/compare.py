@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from lth_tui import comparison, one_run, plain, sheet
 from lth_tui.chart import Curve
@@ -20,6 +20,7 @@ from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import comparing, differences
 from lth_tui.screens.comparing import Member, Reader
 from lth_tui.widgets.curves import Curves
+from lth_tui.widgets.footer import Footer
 from lth_tui.widgets.table import Column, Table
 from lth_tui.widgets.topbar import TopBar
 

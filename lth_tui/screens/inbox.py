@@ -9,13 +9,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.record import history
 from lth_tui import plain
 from lth_tui.keys import KEYS, bindings
 from lth_tui.news import News
 from lth_tui.screens import words
+from lth_tui.widgets.footer import Footer
 from lth_tui.widgets.table import Column, Row, Table
 from lth_tui.widgets.topbar import TopBar
 

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.errors import BadInput
 from engine.process import queue
@@ -21,6 +21,7 @@ from lth_tui import meters, plain, queue_view
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import slots, words
 from lth_tui.screens.acting import ask_to_stop
+from lth_tui.widgets.footer import Footer
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar

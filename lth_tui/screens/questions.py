@@ -13,7 +13,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from engine import catalog
 from engine.record import extensions, rundir, summary
@@ -22,6 +22,7 @@ from lth_tui.keys import bindings
 from lth_tui.screens import asking, menu
 from lth_tui.screens.asking import Checked, Question, Values
 from lth_tui.widgets.field import Field
+from lth_tui.widgets.footer import Footer
 from lth_tui.widgets.table import Table
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from engine.record import summary
 from lth_tui.keys import KEYS, bindings
@@ -18,6 +17,7 @@ from lth_tui.screens.acting import ask_to_stop
 from lth_tui.screens.pane import NAMES, READ, Pane
 from lth_tui.screens.panes import rounds, settings
 from lth_tui.screens.resuming import resume
+from lth_tui.widgets.footer import Footer
 from lth_tui.widgets.page import Page
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.tabs import Tabs

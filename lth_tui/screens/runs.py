@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from engine.record.history import Summary
 from lth_tui import filtering, plain
@@ -17,6 +17,7 @@ from lth_tui.keys import KEYS, bindings
 from lth_tui.screens.acts import ActsScreen
 from lth_tui.screens.pick import PickScreen
 from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said
+from lth_tui.widgets.footer import Footer
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
