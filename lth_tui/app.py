@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
@@ -25,6 +26,7 @@ from lth_tui import clipboard, keymap, live, plain, preferences, themes
 from lth_tui.keys import PLACES, bindings
 from lth_tui.keystrokes import Keystrokes
 from lth_tui.news import News
+from lth_tui.painted import Painted
 from lth_tui.screens import words
 from lth_tui.screens.mail import Mail
 from lth_tui.screens.runs import RunsScreen
@@ -103,12 +105,14 @@ class LthApp(App[None]):
         self._reading, self._next = False, 0.0
         self._told = ""
         self._keystrokes = Keystrokes(self, super().on_event)
+        self._painted = Painted()
 
     def on_mount(self) -> None:
         self._dress()
         self.switch_mode(self._opening if self._opening in PLACES else "runs")
         if self._opening_run is not None:
             self.open_run(self._opening_run)
+        self.app_resume_signal.subscribe(self, self._paint_anew)  # brought back by `fg`
         self.set_interval(self.TICK, self.look)
         self.look()
 
@@ -278,6 +282,14 @@ class LthApp(App[None]):
         """Without colours none passes, whatever a chart asks for."""
         filters = [one for one in super().get_line_filters() if not isinstance(one, Monochrome | NoColor)]
         return [*filters, _NO_COLOUR] if self.no_color else filters
+
+    def _display(self, screen: Screen, renderable: RenderableType | None) -> None:
+        """What Textual writes to the terminal, less what stands there."""
+        super()._display(screen, self._painted.sparing(renderable))
+
+    def _paint_anew(self, _: object) -> None:
+        self._painted.forget()
+        self.screen.refresh(layout=True)
 
     def action_theme(self) -> None:
         from lth_tui.screens.colours import ColoursScreen

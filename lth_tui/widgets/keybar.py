@@ -29,6 +29,9 @@ class KeyBar(Footer):
         self.typing = typing
 
     def compose(self) -> ComposeResult:
+        # Each change of the focus draws new keys. The old ones watch `compact`, and those that are gone are dropped only
+        # when it changes: without this they would be kept for good, some megabytes an hour.
+        self.mutate_reactive(Footer.compact)
         keys: list[Widget] = list(super().compose())
         if isinstance(self.screen.focused, Input) and keys:
             keys = [one for one in keys if not isinstance(one, FooterKey) or self._works_while_typing(one)]
