@@ -125,7 +125,8 @@ class LthApp(App[None]):
         colours = None if self.is_headless else self.console.color_system
         theme = kept.values.get(preferences.mine("theme"), kept.values.get("theme"))  # the latter an older version's
         self.colour(themes.first(theme, self.no_color, colours))
-        for trouble in filter(None, [*self._wrong_keys, kept.trouble]):
+        more = f" {len(self._wrong_keys) - 1} more: `lth keys` tells them." if self._wrong_keys[1:] else ""
+        for trouble in filter(None, [*(f"{wrong}{more}" for wrong in self._wrong_keys[:1]), kept.trouble]):
             self.say(trouble, "warning")
 
     # The list of runs
@@ -255,8 +256,13 @@ class LthApp(App[None]):
         return keymap.shown(self._every_key[name][0])
 
     def key_while_typing(self, name: str) -> str:
-        """The first that a field does not take as text; empty where it has none."""
-        return next((keymap.shown(key) for key in self._every_key[name] if not keymap.is_typed(key)), "")
+        """The first that a field does not take as text, as people write it; empty where it has none."""
+        key = self.pressed_while_typing(name)
+        return keymap.shown(key) if key else ""
+
+    def pressed_while_typing(self, name: str) -> str:
+        """The same as Textual names it."""
+        return next((key for key in self._every_key[name] if not keymap.is_typed(key)), "")
 
     def colour(self, name: str) -> None:
         """Show everything in the colours of one of the themes."""

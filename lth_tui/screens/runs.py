@@ -58,7 +58,7 @@ class RunsScreen(ActsScreen):
         yield Input(
             placeholder="words, field:value, !not: state:failed !tag:old seeds:>3 age:<2d", id="filter", compact=True
         )
-        yield KeyBar(typing=(("enter", "Keep the filter"), ("escape", "Show all")))
+        yield KeyBar(typing=(("enter", "Keep the filter"), ("runs.unfilter", "Show all")))
 
     def on_screen_resume(self) -> None:
         if self.app.summaries is not None:

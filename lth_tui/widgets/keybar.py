@@ -19,7 +19,7 @@ _ANYWHERE = ("palette", "quit")  # actions that go before the first two of the s
 
 class KeyBar(Footer):
     """Keys and titles. Where not all have room the last of the screen's own go first; while somebody types, those that
-    would be typed go, and `typing` (keys and what they do then) comes.
+    would be typed go, and `typing` (a field's Enter or names of keys, and what they do then) comes.
     """
 
     app: "LthApp"
@@ -29,15 +29,16 @@ class KeyBar(Footer):
         self.typing = typing
 
     def compose(self) -> ComposeResult:
-        # Each change of the focus draws new keys. The old ones watch `compact`, and those that are gone are dropped only
+        # Each change of the focus draws new keys. The old ones watch `compact`, and the gone are dropped only
         # when it changes: without this they would be kept for good, some megabytes an hour.
         self.mutate_reactive(Footer.compact)
         keys: list[Widget] = list(super().compose())
         if isinstance(self.screen.focused, Input) and keys:
             keys = [one for one in keys if not isinstance(one, FooterKey) or self._works_while_typing(one)]
-            said = {"enter": "Enter", "escape": "Esc"}
             told = [
-                FooterKey(key, said[key], title, "").data_bind(compact=Footer.compact) for key, title in self.typing
+                FooterKey(key, keymap.shown(key), title, "").data_bind(compact=Footer.compact)
+                for name, title in self.typing
+                if (key := name if name == "enter" else self.app.pressed_while_typing(name))
             ]
             keys = [*told, *keys]
         self._fit([one for one in keys if isinstance(one, FooterKey)])

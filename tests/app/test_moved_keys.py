@@ -24,7 +24,11 @@ from tests.app.test_panes import epoch
 
 ORDINARY = {"a", *"1234", "[", "]", "<", ">", "*", ":", "?"}  # keys that stand in texts as words, numbers and signs too
 OLD = {keymap.shown(key) for keys in keymap.usual().values() for key in keys} - ORDINARY
-OWN = {AskScreen: {"Esc"}, ConfirmScreen: {"y"}}  # keys that nobody can move; a field's Enter is another
+OWN = {
+    AskScreen: {"Esc"},
+    ConfirmScreen: {"y"},
+    PickScreen: {"Enter", "Esc"},
+}  # keys that nobody can move; a field's Enter is another
 
 
 @pytest.fixture(autouse=True)
