@@ -97,14 +97,25 @@ def watching(seconds: float) -> Iterator[Figure]:
         spent = time.perf_counter() - began
         share, grown = 100 * (app.cpu() - used) / spent, app.memory() - memory
         written = len(app.since(began)) / spent / 1000
-        keys = _helped(app, 12)
+        moved, helped = _moved(app, names), _helped(app, 12)
     of = f"watching {LIVE} live runs for {seconds:.0f} s"
     yield Figure("app", f"{of}: CPU", share, "% of a core", **at_most(share, 8, "%"))
     yield Figure("app", f"{of}: to the terminal", written, "KB/s", **at_most(written, 3, "KB/s"))
     yield Figure("app", f"{of}: memory grown by", grown / MB, "MB", **at_most(grown / MB, 2, "MB"))
-    value = 1000 * median(keys)
-    words = f"a key to its effect while {LIVE} runs stream (help opens)"
-    yield Figure("app", words, value, "ms", **at_most(value, 50, "ms"), note=spread(keys, 1000, "ms"))
+    for what, keys in (("the cursor is at the next run", moved), ("help opens", helped)):
+        value = 1000 * median(keys)
+        words = f"a key to its effect while {LIVE} runs stream: {what}"
+        yield Figure("app", words, value, "ms", **at_most(value, 50, "ms"), note=spread(keys, 1000, "ms"))
+
+
+def _moved(app: Terminal, names: list[str]) -> list[float]:
+    """Seconds from the key to the next run's id below the table, down all of the runs and up again."""
+    found = []
+    for key, run in [*(("j", run) for run in names[-2::-1]), *(("k", run) for run in names[1:])]:
+        told = lambda text, run=run: run in "\n".join(text.splitlines()[-6:])  # noqa: E731
+        found.append(app.until(told, app.send(key)))
+        time.sleep(1.37)
+    return found
 
 
 def _helped(app: Terminal, times: int) -> list[float]:
