@@ -53,9 +53,10 @@ def _clipboard(environment: Mapping[str, str], tmux: str | None) -> list[Finding
     """What is copied in the app goes to the terminal in an escape sequence (OSC 52), if nothing between stops it."""
     if environment.get("TMUX"):
         said = dict(line.split(" ", 1) for line in (tmux or "").splitlines() if " " in line)
-        if said.get("set-clipboard") == "on" and said.get("allow-passthrough") in ("on", "all"):
+        knows = "allow-passthrough" in said  # as 3.3 does, which has `load-buffer -w` too
+        if knows and said.get("set-clipboard") in ("on", "external"):
             return []
-        advice = "In ~/.tmux.conf: set -g set-clipboard on, and: set -g allow-passthrough on"
+        advice = "Use tmux 3.3 or newer, and in ~/.tmux.conf: set -g set-clipboard external"
         return [warning("clipboard", "tmux may keep what the app copies from your clipboard", advice)]
     if environment.get("STY"):
         told = "screen keeps what the app copies from your clipboard"

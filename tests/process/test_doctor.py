@@ -452,18 +452,24 @@ def test_a_good_terminal_is_fine_and_none_is_no_trouble():
         (XTERM, (80, 23), "utf-8", "80×23"),
         (XTERM, (80, 24), "ANSI_X3.4-1968", "UTF-8"),
         (XTERM | {"STY": "1.x"}, (80, 24), "utf-8", "screen"),
-        (XTERM | {"TMUX": "x"}, (80, 24), "utf-8", "set -g set-clipboard on"),
+        (XTERM | {"TMUX": "x"}, (80, 24), "utf-8", "set -g set-clipboard external"),
     ],
 )
 def test_what_a_terminal_lacks_is_told(environment, size, encoding, words):
     helps(only(terminal.findings(environment, True, size, encoding)), "warning", words)
 
 
-def test_a_tmux_that_passes_the_clipboard_on_is_fine():
-    said = "set-clipboard on\nallow-passthrough on\n"
-    assert only(terminal.findings(XTERM | {"TMUX": "x"}, True, (80, 24), "utf-8", said)).status == "ok"
-    half = said.replace("passthrough on", "passthrough off")
-    assert only(terminal.findings(XTERM | {"TMUX": "x"}, True, (80, 24), "utf-8", half)).status == "warning"
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("set-clipboard external\nallow-passthrough off\n", "ok"),  # as tmux comes
+        ("set-clipboard on\nallow-passthrough on\n", "ok"),
+        ("set-clipboard off\nallow-passthrough on\n", "warning"),
+        ("set-clipboard external\n", "warning"),  # before 3.3
+    ],
+)
+def test_a_tmux_that_passes_the_clipboard_on_is_fine(said, status):
+    assert only(terminal.findings(XTERM | {"TMUX": "x"}, True, (80, 24), "utf-8", said)).status == status
 
 
 # The whole
