@@ -163,10 +163,12 @@ class LaunchScreen(ChoosingScreen):
     @on(launching.Refused)
     def _refused(self, message: launching.Refused) -> None:
         self.at_work = ""
-        if message.chosen is not None:
-            self.refusal = (message.chosen, message.sentence)  # it stands on the form until something is changed
-        else:
+        if (chosen := message.chosen) is None:
             self.app.say(message.sentence, "error")
+        else:
+            self.refusal = (chosen, message.sentence)  # it stands on the form until something is changed
+            if chosen != self.choice() or not self.is_current:
+                self.app.say(f"{chosen.model} × {chosen.data} was not launched. {message.sentence}", "error")
         self.check()
         if message.chosen is not None and message.chosen == self.choice():
             self.form.to_what_is_wrong(self.errors)

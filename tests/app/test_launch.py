@@ -9,6 +9,7 @@ from textual.widgets import Button
 
 from engine import schedules
 from engine import spec as specs
+from engine.errors import BadInput
 from engine.record import liveness, rundir
 from lth_tui.app import LthApp
 from lth_tui.screens import choice as choices
@@ -26,6 +27,10 @@ def field(app: LthApp, path: str) -> Field:
 def checked(app: LthApp, dataset: str) -> bool:
     """Whether the form stands for a run on this dataset; the cursor is there earlier."""
     return app.screen.checked.spec is not None and app.screen.checked.spec.data.name == dataset
+
+
+def notices(app: LthApp) -> list[str]:
+    return [notice.message for notice in app._notifications]
 
 
 async def ready(pilot) -> LaunchScreen:
@@ -184,6 +189,48 @@ async def test_an_engine_that_does_not_start_is_told(news: Path, monkeypatch) ->
         assert isinstance(pilot.app.screen, LaunchScreen)
         assert not pilot.app.screen.query_one("#go", Button).disabled
         assert "no such interpreter" in shown(pilot.app)
+
+
+class Slow:
+    """Making sure of the data, which takes until it is let go, and then has this to say."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, sentence: str = "") -> None:
+        self.begun, self.go, self.sentence = threading.Event(), threading.Event(), sentence
+        monkeypatch.setattr("engine.process.launch.check", self.check)
+
+    def check(self, spec: specs.RunSpec, progress: object) -> None:
+        self.begun.set()
+        assert self.go.wait(60)
+        if self.sentence:
+            raise BadInput(self.sentence)
+
+
+@pytest.mark.parametrize("away", ["another dataset", "the runs"])
+async def test_a_refusal_that_nobody_would_see_on_the_form_is_said(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch, "dataset: pydoc is \x1b[2Jnot sound.")
+    async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        await pilot.press("f5")
+        await until(pilot, slow.begun.is_set)
+        if away == "the runs":
+            await pilot.press("2")
+            await until(pilot, lambda: pilot.app.screen is not screen)
+        else:
+            choose(screen, dataset="ag_news")
+            await until(pilot, lambda: checked(pilot.app, "ag_news"))
+        slow.go.set()
+        await until(pilot, lambda: notices(pilot.app))
+        assert notices(pilot.app) == ["cnn × pydoc was not launched. dataset: pydoc is ␛[2Jnot sound."]
+
+
+async def test_a_refusal_in_sight_is_said_on_the_form_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch, "dataset: pydoc is not sound.")
+    async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("f5")
+        slow.go.set()
+        await sees(pilot, "pydoc is not sound")
+        assert notices(pilot.app) == []
 
 
 @pytest.fixture
