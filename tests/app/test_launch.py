@@ -204,6 +204,13 @@ class Slow:
         if self.sentence:
             raise BadInput(self.sentence)
 
+    @staticmethod
+    def over() -> None:
+        """Wait until the launch has ended, whatever it came to."""
+        for thread in threading.enumerate():
+            if thread.name == "launch":
+                thread.join(60)
+
 
 @pytest.mark.parametrize("away", ["another dataset", "the runs"])
 async def test_a_refusal_that_nobody_would_see_on_the_form_is_said(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,6 +238,61 @@ async def test_a_refusal_in_sight_is_said_on_the_form_alone(monkeypatch: pytest.
         slow.go.set()
         await sees(pilot, "pydoc is not sound")
         assert notices(pilot.app) == []
+
+
+async def test_quitting_leaves_a_launch_that_is_being_prepared_undone_at_the_second_press_only(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch)
+    app = LthApp("launch")
+    farewells = farewell(app)
+    async with app.run_test(size=(100, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("f5")
+        await until(pilot, slow.begun.is_set)
+        await pilot.press("q")
+        await until(pilot, lambda: notices(app))
+        assert notices(app) == ["Still checking pydoc for a launch: ^q again leaves it undone."]
+        assert farewells == []
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: farewells)
+        slow.go.set()
+        await asyncio.to_thread(slow.over)
+    assert rundir.run_dirs(runs) == []
+
+
+async def test_quitting_while_the_engine_starts_says_that_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, go = Slow(monkeypatch), threading.Event()
+    slow.go.set()
+    monkeypatch.setattr("engine.process.queue.launch_in_turn", lambda run: go.wait(60) and None)
+    async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("f5")
+        await sees(pilot, "starting the engine")
+        await pilot.press("q")
+        await until(pilot, lambda: notices(pilot.app))
+        assert notices(pilot.app) == ["Still starting the engine: ^q again leaves, and the run goes on."]
+        go.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+
+
+async def test_quitting_is_held_for_a_fetch_and_for_nothing_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    monkeypatch.setattr("engine.data.hub.fetch", lambda name, tell: go.wait(60))
+    app = LthApp("launch")
+    farewells = farewell(app)
+    async with app.run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        choose(screen, dataset="ag_news")
+        await pilot.press("f", "2", "q")
+        await until(pilot, lambda: notices(app) == ["Still fetching ag_news: ^q again leaves it undone."])
+        go.set()
+        await until(pilot, lambda: not screen.at_work)
+        assert farewells == []
+        await pilot.press("1", "f")
+        await until(pilot, lambda: app.screen is screen and not screen.at_work)
+        await pilot.press("q")
+        await until(pilot, lambda: farewells)
 
 
 @pytest.fixture
