@@ -40,6 +40,7 @@ class ChoosingScreen(Screen[None]):
         self.refusal: tuple[choices.Choice, str] | None = None  # what was refused, and why
         self.checked: choices.Checked | None = None
         self.seen: tuple[RunSpec, previews.Preview] | None = None  # the last preview, and what of
+        self.stale = False  # runs may have been measured since
         self.counting: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -55,6 +56,7 @@ class ChoosingScreen(Screen[None]):
         self.redraw()
 
     def on_screen_resume(self) -> None:
+        self.stale = True
         self.list_menu()
 
     @property
@@ -148,10 +150,11 @@ class ChoosingScreen(Screen[None]):
         if self.counting is not None:
             self.counting.stop()
         spec = self.checked.spec if self.checked else None
-        if spec is not None and (self.seen is None or self.seen[0] != spec):
+        if spec is not None and (self.stale or self.seen is None or self.seen[0] != spec):
             self.counting = self.set_timer(self.PATIENCE, lambda: self._look(spec))
 
     def _look(self, spec: "RunSpec") -> None:
+        self.stale = False
         look = lambda: self.post_message(launching.preview(self.app.runs, spec))  # noqa: E731
         self.app.run_worker(look, thread=True, group="preview", exclusive=True, exit_on_error=False)
 

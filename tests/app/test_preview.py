@@ -169,6 +169,32 @@ async def test_the_preview_is_counted_off_the_loop_once_nothing_changes_for_a_mo
         assert threading.main_thread() not in [thread for _, thread in looks]
 
 
+async def test_what_was_measured_while_one_was_elsewhere_is_counted_and_the_old_stands_until_it_is(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, count = threading.Event(), launching.preview
+    go.set()
+
+    def slow(runs: Path, spec: specs.RunSpec) -> launching.Previewed:
+        assert go.wait(60)
+        return count(runs, spec)
+
+    monkeypatch.setattr(launching, "preview", slow)
+    async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
+        await sees(pilot, "93 trainings, no estimate yet")
+        screen = pilot.app.screen
+        await pilot.press("2")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        told = story(runs, specs.compose("cnn", "pydoc"))
+        told.log.append("epoch", seed=0, round=0, arm="dense", epoch=1, epochs=6, sparsity=0.0, seconds=10.0)
+        go.clear()
+        await pilot.press("1")
+        await until(pilot, lambda: pilot.app.screen is screen and not screen.stale)
+        await sees(pilot, "93 trainings, no estimate yet")
+        go.set()
+        await sees(pilot, "93 trainings, at most 1h33 on this machine")
+
+
 async def test_all_of_it_stands_beside_the_fields_and_in_two_lines_where_it_is_narrow(runs: Path) -> None:
     story(runs, specs.compose("cnn", "pydoc"), classes=6)
     async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
