@@ -13,6 +13,7 @@ from engine.errors import BadInput
 from engine.process import launch, queue, slots
 from engine.record import history, waiting
 from engine.schedules import ScheduleCard
+from lth_tui import plain
 from lth_tui.screens import cloning
 from lth_tui.screens import preview as previews
 from lth_tui.screens.choice import Choice
@@ -86,8 +87,14 @@ def list_menu() -> Listing:
 
 
 def preview(runs: Path, spec: "RunSpec") -> Previewed:
-    """Count what a run of this spec would come to."""
-    return Previewed(spec, previews.look(runs, spec))
+    """Count what a run of this spec would come to; or why nobody can, in a sentence."""
+    try:
+        return Previewed(spec, previews.look(runs, spec))
+    except BadInput as error:
+        why = str(error)
+    except Exception as error:  # noqa: BLE001  whatever a folder holds, the form stays usable
+        why = f"what it comes to could not be counted ({type(error).__name__}: {error})"
+    return Previewed(spec, Preview(None, (), False, spec.trainings, wrong=plain.line(why)))
 
 
 def fill(tree: dict[str, Any], source: str) -> Filled:

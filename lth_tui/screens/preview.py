@@ -29,7 +29,7 @@ _BLOCKS = 12  # cells of the longest bar
 class Preview:
     """Counts of parameters by kind, None where only the checkpoint itself tells; `exact` where the vocabulary is known.
 
-    `seconds` is None where this machine has measured nothing like it, `free` where the disk does not say.
+    `wrong` says why nothing could be counted. `seconds` is None where this machine has measured nothing like it, `free` where the disk does not say.
     """
 
     kinds: dict[str, int] | None
@@ -39,6 +39,7 @@ class Preview:
     seconds: float | None = None
     disk: int | None = None
     free: int | None = None
+    wrong: str = ""
 
     @property
     def parameters(self) -> int:
@@ -167,6 +168,8 @@ def short(count: int) -> str:
 
 def in_lines(seen: Preview) -> list[words.Piece]:
     """Two lines for a narrow screen: parameters by kind, those that are pruned first; time and disk."""
+    if seen.wrong:
+        return [(seen.wrong, "$error")]
     parts: list[words.Piece] = []
     if seen.kinds is None:
         parts += [("parameters  known once the checkpoint is here", "$foreground-muted")]
@@ -184,6 +187,8 @@ def in_lines(seen: Preview) -> list[words.Piece]:
 
 def in_a_pane(seen: Preview) -> list[words.Piece]:
     """A line a kind with a bar for its share, then trainings, time and disk."""
+    if seen.wrong:
+        return [(f"{seen.wrong}\n", "$error")]
     parts: list[words.Piece] = [("Parameters", "$accent")]
     if seen.kinds is None:
         parts += [("  known once the checkpoint is here\n", "$foreground-muted")]

@@ -15,7 +15,7 @@ from lth_tui.screens import launching
 from lth_tui.screens import preview as previews
 from lth_tui.screens.launch import LaunchScreen
 from lth_tui.screens.preview import Preview
-from tests.app.story import Story, sees, until
+from tests.app.story import Story, drawn, sees, until
 
 
 def story(runs: Path, spec: specs.RunSpec, vocabulary: object = 11_822, classes: int = 5) -> Story:
@@ -193,6 +193,17 @@ async def test_what_was_measured_while_one_was_elsewhere_is_counted_and_the_old_
         await sees(pilot, "93 trainings, no estimate yet")
         go.set()
         await sees(pilot, "93 trainings, at most 1h33 on this machine")
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_folder_of_runs_that_is_none_is_said_where_the_counts_would_stand(
+    size: tuple[int, int], runs: Path
+) -> None:
+    runs.write_text("")
+    async with LthApp("launch").run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.checked)
+        await sees(pilot, "runs folder:", "is a file", "set LTH_RUNS", "93 trainings, no estimate yet")
+        assert "counting" not in drawn(pilot)
 
 
 async def test_all_of_it_stands_beside_the_fields_and_in_two_lines_where_it_is_narrow(runs: Path) -> None:
