@@ -122,12 +122,15 @@ class ChoosingScreen(Screen[None]):
             return
         now = self.choice()
         self.checked = choices.check(now)
-        errors = self.errors
         if self.refusal is not None and self.refusal[0] != now:
             self.refusal = None
-        self.form.say(choices.hints(now.model), errors, self._note(now))
+        self._say_what_is_wrong()
         self._count()
         self.redraw()
+
+    def _say_what_is_wrong(self) -> None:
+        now = self.choice()
+        self.form.say(choices.hints(now.model), self.errors, self._note(now))
 
     @property
     def errors(self) -> dict[str, str]:
@@ -138,11 +141,17 @@ class ChoosingScreen(Screen[None]):
         return found
 
     def _note(self, now: choices.Choice) -> str:
-        """How to bring a dataset that is not here."""
+        """How to bring a dataset that is not here, else a checkpoint."""
         if now.data != now.dataset or self.form.entries.get(now.dataset, {}).get("here", True):
-            return ""
+            return self._missing()
         how = "press f, or" if catalog.DATASETS[now.dataset].hub else "bring it with"
         return f"{now.dataset} is not here yet; {how}: {bring(now.dataset)}"
+
+    def _missing(self) -> str:
+        """Why the checkpoint is not here; it stays while other fields are typed in."""
+        spec, known = self.checked.spec if self.checked else None, self.seen
+        same = spec is not None and known is not None and (spec.model, spec.data) == (known[0].model, known[0].data)
+        return known[1].missing if same and known is not None else ""
 
     # What it comes to, counted in the background once nothing has changed for a moment
 
@@ -162,6 +171,7 @@ class ChoosingScreen(Screen[None]):
     def _previewed(self, message: launching.Previewed) -> None:
         if self.checked is not None and message.spec == self.checked.spec:
             self.seen = (message.spec, message.seen)
+            self._say_what_is_wrong()
             self.redraw()
 
     @property

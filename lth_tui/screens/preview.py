@@ -29,7 +29,7 @@ _BLOCKS = 12  # cells of the longest bar
 class Preview:
     """Counts of parameters by kind, None where only the checkpoint itself tells; `exact` where the vocabulary is known.
 
-    `wrong` says why nothing could be counted. `seconds` is None where this machine has measured nothing like it, `free` where the disk does not say.
+    `wrong` says why nothing could be counted, `missing` that the checkpoint is not here. `seconds` is None where this machine has measured nothing like it, `free` where the disk does not say.
     """
 
     kinds: dict[str, int] | None
@@ -40,6 +40,7 @@ class Preview:
     disk: int | None = None
     free: int | None = None
     wrong: str = ""
+    missing: str = ""
 
     @property
     def parameters(self) -> int:
@@ -62,7 +63,7 @@ def look(runs: Path, spec: "RunSpec") -> Preview:
     tree = spec.model_dump(mode="json")
     known = measured(runs, tree)
     vocabulary, classes = known or (spec.data.vocabulary_size + 2, _classes(spec.data.name))
-    shape, exact = _shape(spec)
+    shape, exact, missing = _shape(spec)
     kinds = sizes.kinds(tree["model"], vocabulary, classes, shape)
     of_words = catalog.MODELS[spec.model.name].reads == "words"
     found = Preview(kinds, spec.schedule.prunable, known is not None if of_words else exact, spec.trainings)
@@ -73,6 +74,7 @@ def look(runs: Path, spec: "RunSpec") -> Preview:
             "seconds": None if cost is None else cost * spec.training.epochs * spec.trainings,
             "disk": None if kinds is None else disk(spec, found.parameters, found.prunable),
             "free": _free(runs),
+            "missing": missing,
         }
     )
 
@@ -111,18 +113,23 @@ def _classes(dataset: str) -> int:
     return len(card.classes) if card else 2  # a file is not read for this; a class more is a few parameters more
 
 
-def _shape(spec: "RunSpec") -> tuple[sizes.Shape | None, bool]:
-    """The shape of the checkpoint that a run begins from, and whether that very one is here."""
+def _shape(spec: "RunSpec") -> tuple[sizes.Shape | None, bool, str]:
+    """The shape of the checkpoint that a run begins from, whether that very one is here, and why it is not."""
     from engine.process import launch
 
     if catalog.MODELS[spec.model.name].reads == "words":
-        return None, False
-    with suppress(BadInput, OSError):
+        return None, False, ""
+    missing = ""
+    try:
         folder = launch.checkpoint(spec)
         if folder is not None:
-            return sizes.shape(rundir.read_json(folder / "config.json")), True
+            return sizes.shape(rundir.read_json(folder / "config.json")), True, ""
+    except BadInput as error:
+        missing = str(error)
+    except OSError:
+        pass
     given = getattr(spec.model, "checkpoint", None) or spec.model.name
-    return sizes.BERTS.get(given.partition("@")[0].rpartition("/")[2]), False
+    return sizes.BERTS.get(given.partition("@")[0].rpartition("/")[2]), False, missing
 
 
 def _free(runs: Path) -> int | None:

@@ -202,8 +202,26 @@ async def test_a_folder_of_runs_that_is_none_is_said_where_the_counts_would_stan
     runs.write_text("")
     async with LthApp("launch").run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: pilot.app.screen.checked)
-        await sees(pilot, "runs folder:", "is a file", "set LTH_RUNS", "93 trainings, no estimate yet")
+        await sees(pilot, "runs folder:", "set LTH_RUNS", "93 trainings, no estimate yet")
         assert "counting" not in drawn(pilot)
+
+
+async def test_a_checkpoint_that_is_not_here_is_said_before_the_launch(
+    news: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with LthApp("launch").run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.checked)
+        screen = pilot.app.screen
+        screen.table("dataset").move_to_key("ag_news")
+        screen.table("model").move_to_key("bert-mini")
+        await sees(pilot, "no bert-mini has been pretrained on these texts of ag_news", "lth pretrain -m bert-mini")
+        assert screen.errors == {}, "it may be made before the run begins"
+        monkeypatch.setattr(LaunchScreen, "PATIENCE", 60)
+        screen.form.fields["training.epochs"].input.value = "7"
+        await until(pilot, lambda: screen.checked.spec.training.epochs == 7)
+        assert "no bert-mini has been pretrained" in drawn(pilot), "the lines below do not move while one types"
+        screen.table("model").move_to_key("cnn")
+        await until(pilot, lambda: "been pretrained on these" not in drawn(pilot))
 
 
 async def test_all_of_it_stands_beside_the_fields_and_in_two_lines_where_it_is_narrow(runs: Path) -> None:
