@@ -1,6 +1,7 @@
 """What is chosen on the launch screen: its defaults, its spec, its errors, its command line. Knows no Textual."""
 
 import os
+import re
 import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from engine.spec import RunSpec
 
 SEEDS, FILE, FURTHER = "seeds", "file", "further"
+ELSEWHERE = "elsewhere"  # what is wrong with the machine, and no field's fault
 FIELDS = {  # a field of the form -> its label; dotted ones are paths of the spec
     SEEDS: "seeds",
     "training.epochs": "epochs",
@@ -25,6 +27,7 @@ FIELDS = {  # a field of the form -> its label; dotted ones are paths of the spe
 ARMS = ("ticket", "reinit", "shuffle")
 DEFAULT_SEEDS = 3
 FALLBACK = "pydoc"  # the dataset under the cursor while a file is given
+_PATH = re.compile(r"(model|data|schedule|training|verdict)\.\w+")
 _PLACES = {
     "model": "model",
     "dataset": "dataset",
@@ -154,11 +157,15 @@ def check(choice: Choice) -> Checked:
 
 
 def place(sentence: str, choice: Choice) -> str:
-    """The field or list that a sentence is about; what is on neither stands at the further settings."""
+    """The field or list that a sentence is about; settings on neither stand at the further ones."""
+    from engine import spec as specs
+
     name = sentence.partition(":")[0]
     if name == "dataset" and choice.data != choice.dataset:
         return FILE
-    return name if name in FIELDS else _PLACES.get(name, FURTHER)
+    if name in FIELDS or name in _PLACES:
+        return _PLACES.get(name, name)
+    return FURTHER if name == "--set" or name in specs.settable(choice.model) or _PATH.fullmatch(name) else ELSEWHERE
 
 
 def _wrong_file(choice: Choice) -> dict[str, str]:

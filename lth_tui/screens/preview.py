@@ -29,7 +29,8 @@ _BLOCKS = 12  # cells of the longest bar
 class Preview:
     """Counts of parameters by kind, None where only the checkpoint itself tells; `exact` where the vocabulary is known.
 
-    `wrong` says why nothing could be counted, `missing` that the checkpoint is not here. `seconds` is None where this machine has measured nothing like it, `free` where the disk does not say.
+    `seconds` is None where this machine has measured nothing like it, `free` where the disk does not say. `wrong` says
+    why nothing could be counted, `missing` that the checkpoint is not here.
     """
 
     kinds: dict[str, int] | None

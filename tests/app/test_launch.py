@@ -230,6 +230,35 @@ async def test_a_refusal_that_nobody_would_see_on_the_form_is_said(away: str, mo
         assert notices(pilot.app) == ["cnn × pydoc was not launched. dataset: pydoc is ␛[2Jnot sound."]
 
 
+async def test_what_is_wrong_with_the_machine_stands_beside_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch, "runs folder: /proc/x cannot be used (No such file); set LTH_RUNS to another.")
+    slow.go.set()
+    async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        await pilot.press("f5")
+        await sees(pilot, "  runs folder: /proc/x cannot be used")
+        assert [one.error for one in screen.form.fields.values() if one.error] == []
+        assert pilot.app.focused is screen.table("model")
+        assert not screen.query_one("#go", Button).disabled, "it may be mended, and tried again"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "where"),
+    [
+        ("runs folder: x cannot be written; free space.", choices.ELSEWHERE),
+        ("LTH_SLOTS: 'x' given; give how many.", choices.ELSEWHERE),
+        ("--set: cnn has no such setting.", choices.FURTHER),
+        ("data.train_size: 3 given; give more.", choices.FURTHER),
+        ("data.no_such: x", choices.FURTHER),
+        ("threads: x given; give a number.", choices.FURTHER),
+        ("schedule.rate: 2 given; give less.", "schedule.rate"),
+        ("model.checkpoint: none given.", "model"),
+    ],
+)
+def test_a_sentence_stands_at_what_it_is_about(sentence: str, where: str) -> None:
+    assert choices.place(sentence, choices.Choice("cnn", "pydoc", "imp")) == where
+
+
 async def test_a_refusal_in_sight_is_said_on_the_form_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(monkeypatch, "dataset: pydoc is not sound.")
     async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
