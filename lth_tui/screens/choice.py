@@ -62,13 +62,15 @@ class Choice:
 class Checked:
     """A choice looked at: the spec where it is sound, else what is wrong, by field or list.
 
-    `command` is empty for a sound choice that no line of the command line makes.
+    `command` is empty for a sound choice that no line of the command line makes; `overruled` are the fields that the
+    further settings say otherwise, with what they say.
     """
 
     spec: "RunSpec | None"
     errors: dict[str, str]
     command: str
     ladder: tuple[float, ...]  # sparsities of the pruned rounds
+    overruled: dict[str, str] = field(default_factory=dict)
 
 
 def defaults(model: str, dataset: str, schedule: str) -> dict[str, str]:
@@ -133,6 +135,7 @@ def check(choice: Choice) -> Checked:
     except BadInput as error:
         errors[FURTHER] = str(error)
     settings: dict[str, Any] = changed | further
+    overruled = {path: text for path, text in further.items() if text != choice.texts.get(path, text).strip()}
     command = _command(choice, seeds, settings)
     spec = None
     while spec is None:
@@ -149,11 +152,11 @@ def check(choice: Choice) -> Checked:
             del settings[path]
     ladder = tuple(spec.sparsity(number) for number in range(1, spec.schedule.rounds + 1)) if spec else ()
     if spec is None or errors:
-        return Checked(None, errors, command, ladder)
+        return Checked(None, errors, command, ladder, overruled)
     try:
-        return Checked(spec, {}, command_line.line(spec.model_dump(mode="json")), ladder)
+        return Checked(spec, {}, command_line.line(spec.model_dump(mode="json")), ladder, overruled)
     except BadInput:
-        return Checked(spec, {}, "", ladder)
+        return Checked(spec, {}, "", ladder, overruled)
 
 
 def place(sentence: str, choice: Choice) -> str:
@@ -200,8 +203,9 @@ def _seeds(text: str) -> int | list[int]:
 
 
 def _split(text: str) -> list[str]:
+    """The settings in it; those that were copied from a command line with their `--set` too."""
     try:
-        return shlex.split(text)
+        return [word.removeprefix("--set=") for word in shlex.split(text) if word != "--set"]
     except ValueError:
         raise BadInput(f"further settings: {text[:60]!r} has an open quotation; close it.") from None
 

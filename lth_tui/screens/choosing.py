@@ -130,7 +130,8 @@ class ChoosingScreen(Screen[None]):
 
     def _say_what_is_wrong(self) -> None:
         now = self.choice()
-        self.form.say(choices.hints(now.model), self.errors, self._note(now))
+        overruled = self.checked.overruled if self.checked else {}
+        self.form.say(choices.hints(now.model), self.errors, self._note(now), overruled)
 
     @property
     def errors(self) -> dict[str, str]:

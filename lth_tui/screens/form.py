@@ -103,10 +103,14 @@ class Form(VerticalScroll, can_focus=False):
 
     # What is said of it
 
-    def say(self, hints: Mapping[str, str], errors: Mapping[str, str], note: str) -> None:
-        """Every error beside its field; those of the lists or of no field, or else a note, in a line below them."""
+    def say(self, hints: Mapping[str, str], errors: Mapping[str, str], note: str, overruled: Mapping[str, str]) -> None:
+        """Every error beside its field; those of the lists or of no field, or else a note, in a line below them.
+
+        Beside a field that the further settings overrule stands what they say.
+        """
         for path, field in self.fields.items():
-            field.say(hints.get(path, ""), errors.get(path, ""))
+            mind = f"{overruled[path]} by further" if path in overruled else ""
+            field.say(hints.get(path, ""), errors.get(path, ""), mind)
         for name in LISTS:
             self.table(name).set_class(name in errors, "-wrong")
         text = next((errors[name] for name in (*LISTS, choices.ELSEWHERE) if name in errors), note)

@@ -138,6 +138,27 @@ def test_an_open_quotation_is_said_at_the_further_settings() -> None:
     assert "open quotation" in checked.errors["further"]
 
 
+def test_settings_copied_from_a_command_line_are_taken_with_their_option() -> None:
+    told = choices.check(choices.Choice("cnn", "pydoc", "imp", choices.ARMS, {"further": "q"})).errors["further"]
+    advice = told.partition("write, say, ")[2].rstrip(".")
+    assert advice == "--set training.epochs=3"
+    for text in (advice, "--set=training.epochs=3", "training.epochs=3"):
+        spec = choices.check(choices.Choice("cnn", "pydoc", "imp", choices.ARMS, {"further": text})).spec
+        assert spec is not None
+        assert spec.training.epochs == 3
+
+
+async def test_a_field_that_the_further_settings_overrule_says_so() -> None:
+    async with LthApp("launch").run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await ready(pilot)
+        field(pilot.app, "further").input.value = "training.epochs=3 schedule.rounds=10"
+        await sees(pilot, "3 by further")
+        assert screen.checked.spec.training.epochs == 3
+        assert "10 by further" not in shown(pilot.app), "they say the same"
+        field(pilot.app, "training.epochs").input.value = "3"
+        await until(pilot, lambda: "by further" not in shown(pilot.app))
+
+
 async def test_launch_quit_come_back_and_stop(news: Path) -> None:
     app = LthApp("launch")
     farewells = farewell(app)
