@@ -13,7 +13,7 @@ from typing import Any
 
 from engine import spec as specs
 from engine.errors import BadInput
-from engine.record import rundir, summary
+from engine.record import finding, rundir, summary
 from engine.sweep import Cell, Sweep
 
 NOT_BEGUN = "not begun"  # the state of a run that nobody has made yet
@@ -34,7 +34,7 @@ def existing(runs: Path, cells: Sequence[Cell]) -> list[Path | None]:
     known = set(wanted)
     names = {(cell.spec.model.name, cell.spec.data.name, cell.spec.schedule.name) for cell in cells}
     found: dict[bytes, tuple[int, Path]] = {}
-    for run in rundir.run_dirs(runs):
+    for run in finding.run_dirs(runs):
         tree = rundir.read_json(run / "spec.json")
         if tuple(summary.named(tree, part) for part in ("model", "data", "schedule")) not in names:
             continue  # checking a spec costs more than reading it

@@ -110,7 +110,7 @@ class ScheduleSpec(_Strict):
     scope: Literal["layerwise", "global"] = Field(description="rank weights inside each layer, or all together")
     rate: _Rate = Field(description="share of the surviving weights pruned each round")
     rounds: Annotated[int, BeforeValidator(_no_flag)] = Field(
-        ge=0, le=1000, description="pruning rounds after the dense one; 0 trains that alone"
+        ge=0, le=1000, description="pruning rounds; 0 trains the dense network alone"
     )
     rewind: Annotated[str, AfterValidator(steps.check)] = Field(
         description="the step of dense training whose weights a ticket starts from: init, 500it, 1ep, or end"

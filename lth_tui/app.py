@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
+from textual.events import Event, Key
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
@@ -22,7 +24,9 @@ from engine.errors import BadInput
 from engine.record import extensions, history, rundir
 from lth_tui import clipboard, keymap, live, plain, preferences, themes
 from lth_tui.keys import PLACES, bindings
+from lth_tui.keystrokes import Keystrokes
 from lth_tui.news import News
+from lth_tui.painted import Painted
 from lth_tui.screens import words
 from lth_tui.screens.mail import Mail
 from lth_tui.screens.runs import RunsScreen
@@ -85,7 +89,9 @@ class LthApp(App[None]):
     def __init__(self, screen: str = "runs", run: Path | None = None, fast: bool = False) -> None:
         super().__init__()
         self.no_color = bool(os.environ.get("NO_COLOR"))  # Textual takes an empty one for a yes
-        self.keys, self._wrong_keys = keymap.read(places.keys_file())
+        read = keymap.read(places.keys_file())
+        self.keys, self._wrong_keys = read
+        self._every_key = read.keys
         if fast:
             self.TICK = self.FAST
         self.runs = places.runs_root()
@@ -99,12 +105,15 @@ class LthApp(App[None]):
         self._opening, self._opening_run = screen, run
         self._reading, self._next = False, 0.0
         self._told = ""
+        self._keystrokes = Keystrokes(self, super().on_event)
+        self._painted = Painted()
 
     def on_mount(self) -> None:
         self._dress()
         self.switch_mode(self._opening if self._opening in PLACES else "runs")
         if self._opening_run is not None:
             self.open_run(self._opening_run)
+        self.app_resume_signal.subscribe(self, self._paint_anew)  # brought back by `fg`
         self.set_interval(self.TICK, self.look)
         self.look()
 
@@ -115,8 +124,10 @@ class LthApp(App[None]):
             self.register_theme(one.theme)
         kept = preferences.read(self.runs)
         colours = None if self.is_headless else self.console.color_system
-        self.colour(themes.first(kept.values.get("theme"), self.no_color, colours))
-        for trouble in filter(None, [*self._wrong_keys, kept.trouble]):
+        theme = kept.values.get(preferences.mine("theme"), kept.values.get("theme"))  # the latter an older version's
+        self.colour(themes.first(theme, self.no_color, colours))
+        more = f" {len(self._wrong_keys) - 1} more: `lth keys` tells them." if self._wrong_keys[1:] else ""
+        for trouble in filter(None, [*(f"{wrong}{more}" for wrong in self._wrong_keys[:1]), kept.trouble]):
             self.say(trouble, "warning")
 
     # The list of runs
@@ -234,9 +245,25 @@ class LthApp(App[None]):
 
     # Keys and colours
 
+    async def on_event(self, event: Event) -> None:
+        """A key is given out once those before it have done what they do; all else at once."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            await self._keystrokes.take(event)
+        else:
+            await super().on_event(event)
+
     def key(self, name: str) -> str:
         """The first key of a name of the registry, such as `runs.stop`, as people write it."""
-        return keymap.shown((self.keys.get(name) or keymap.usual()[name])[0])
+        return keymap.shown(self._every_key[name][0])
+
+    def key_while_typing(self, name: str) -> str:
+        """The first that a field does not take as text, as people write it; empty where it has none."""
+        key = self.pressed_while_typing(name)
+        return keymap.shown(key) if key else ""
+
+    def pressed_while_typing(self, name: str) -> str:
+        """The same as Textual names it."""
+        return next((key for key in self._every_key[name] if not keymap.is_typed(key)), "")
 
     def colour(self, name: str) -> None:
         """Show everything in the colours of one of the themes."""
@@ -247,7 +274,8 @@ class LthApp(App[None]):
     def keep_colours(self, name: str) -> None:
         """Show them now and whenever the app is opened."""
         self.colour(name)
-        self.run_worker(lambda: self._keep("theme", name), thread=True, group="preferences", exit_on_error=False)
+        keep = lambda: self._keep(preferences.mine("theme"), name)  # noqa: E731
+        self.run_worker(keep, thread=True, group="preferences", exit_on_error=False)
 
     def _keep(self, key: str, value: object) -> None:
         try:
@@ -261,6 +289,14 @@ class LthApp(App[None]):
         """Without colours none passes, whatever a chart asks for."""
         filters = [one for one in super().get_line_filters() if not isinstance(one, Monochrome | NoColor)]
         return [*filters, _NO_COLOUR] if self.no_color else filters
+
+    def _display(self, screen: Screen, renderable: RenderableType | None) -> None:
+        """What Textual writes to the terminal, less what stands there."""
+        super()._display(screen, self._painted.sparing(renderable))
+
+    def _paint_anew(self, _: object) -> None:
+        self._painted.forget()
+        self.screen.refresh(layout=True)
 
     def action_theme(self) -> None:
         from lth_tui.screens.colours import ColoursScreen
@@ -280,7 +316,16 @@ class LthApp(App[None]):
             self.say(f"Not copied: {error}.", "warning")
             return
         self._clipboard = text  # what Textual's own fields paste
-        if self._driver is not None:
+        if os.environ.get("TMUX"):
+            self.run_worker(lambda: self._copy_in_tmux(text, sequence), thread=True, group="copy", exit_on_error=False)
+        else:
+            self._copied(text, sequence)
+
+    def _copy_in_tmux(self, text: str, sequence: str) -> None:
+        self.call_from_thread(self._copied, text, "" if clipboard.by_tmux(text) else sequence)
+
+    def _copied(self, text: str, sequence: str) -> None:
+        if self._driver is not None and sequence:
             self._driver.write(sequence)
         self.say(f"Copied: {text}")
 

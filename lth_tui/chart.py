@@ -6,7 +6,7 @@ Sparsity runs on a log-density axis, since each round removes a share of what is
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log2
+from math import ceil, floor, log2, log10
 
 COLOURS = ("green", "yellow", "magenta", "cyan", "blue", "red", "bright_green", "bright_yellow", "bright_magenta")
 MARKERS = "●○×◆□△+◇▲"
@@ -25,16 +25,34 @@ class Curve:
     style: tuple[str, str] | None = None  # marker and colour, where they are not those of its place in the list
 
 
+def _close(low: float, high: float) -> tuple[float, float]:
+    """Just more than from the lowest to the highest."""
+    spare = max((high - low) * 0.08, 0.002, max(abs(low), abs(high)) * 1e-9)  # or it is lost in rounding
+    return low - spare, high + spare
+
+
+def steady(low: float, high: float) -> tuple[float, float]:
+    """From the lowest to the highest in round steps: a chart that grows moves as a whole only now and then."""
+    size = max((high - low) / 4, 0.001, max(abs(low), abs(high)) * 1e-9)
+    ten = 10.0 ** floor(log10(size))
+    step = next(ten * times for times in (1, 2, 5, 10) if ten * times >= size * 0.999)
+    bottom, top = floor(low / step), ceil(high / step)
+    return bottom * step, max(top, bottom + 1) * step
+
+
 @dataclass(frozen=True)
 class Axis:
     """What lies along x: where a value stands, how it is written, titles of the chart from long to short; and how what
-    lies along y is written, in five characters.
+    lies along y is written, in five characters. `ends` are values of x that have their place whatever the points are,
+    `room` says from where to where y goes, given its lowest and highest value.
     """
 
     place: Callable[[float], float]
     tick: Callable[[float], str]
     titles: tuple[str, ...]
     level: Callable[[float], str] = lambda share: f"{100 * share:5.1f}"
+    ends: tuple[float, ...] = ()
+    room: Callable[[float, float], tuple[float, float]] = _close
 
 
 def style_of(index: int) -> tuple[str, str]:
@@ -87,11 +105,9 @@ def draw(
     if not points or columns < 12 or rows < 3:
         return []
     levels = [y for _, y in points] + ([] if dense is None else [dense])
-    low, high = min(levels), max(levels)
-    spare = max((high - low) * 0.08, 0.002)
-    low, high = low - spare, high + spare
+    low, high = axis.room(min(levels), max(levels))
     linear = linear if linear is not None and low <= linear <= high else None
-    depths = [axis.place(x) for x, _ in points]
+    depths = [axis.place(x) for x in (*(x for x, _ in points), *axis.ends)]
     first, last = (0.0 if dense is not None else min(depths)), max(depths)
     span = (last - first) or 1.0
 
@@ -116,7 +132,8 @@ def draw(
             marks[round(y), round(x)] = (marker, colour)
     lines = []
     for y in range(rows):
-        label = f"{axis.level(high - (high - low) * y / (rows - 1)):>5} ┤" if y % 3 == 0 or y == rows - 1 else "      │"
+        told = y % 3 == 0 or (y == rows - 1 and y % 3 == 2)  # never one close above another
+        label = f"{axis.level(high - (high - low) * y / (rows - 1)):>5} ┤" if told else "      │"
         pieces = [(label, DENSE_COLOUR)]
         for x in range(columns):
             if (y, x) in marks:
@@ -127,7 +144,7 @@ def draw(
                 pieces.append((" ", ""))
         lines.append(_merged(pieces))
     lines.append([("      └" + "─" * columns, DENSE_COLOUR)])
-    ticks = sorted({x for x, _ in points} | ({0.0} if dense is not None else set()))
+    ticks = sorted({x for x, _ in points} | set(axis.ends) | ({0.0} if dense is not None else set()))
     lines.append([(_ticks(ticks, axis.tick, column, columns, left), DENSE_COLOUR)])
     lines.append(_legend(found, dense is not None, linear is not None, axis.titles, left, width))
     return lines
@@ -187,16 +204,19 @@ def _ticks(values: list[float], tick: Callable[[float], str], column, columns: i
 def _legend(
     found: list[Curve], dense: bool, linear: bool, titles: tuple[str, ...], left: int, width: int
 ) -> list[tuple[str, str]]:
-    """The arms and the levels that are drawn and a title, as far as they fit."""
+    """The arms and the levels that are drawn and a title, as far as they fit; close together where that is needed."""
     styles = [(curve.style or style_of(index), curve) for index, curve in enumerate(found)]
-    entries = [(f"{marker} {curve.name}  ", colour) for (marker, colour), curve in styles if curve.points]
+    entries = [(f"{marker} {curve.name}", colour) for (marker, colour), curve in styles if curve.points]
     levels = ((dense, DENSE, "dense"), (linear, LINEAR, "linear"))
-    entries += [(f"{sign} {name}  ", colour) for drawn, (sign, colour), name in levels if drawn]
-    pieces, free = [(" " * left, "")], width - left
+    entries += [(f"{sign} {name}", colour) for drawn, (sign, colour), name in levels if drawn]
+    needed = sum(len(text) for text, _ in entries)
+    loose, close = needed + 2 * len(entries), needed + len(entries) - 1
+    indent, gap = (left, 2) if left + loose <= width else (left if left + close <= width else 0, 1)
+    pieces, free = [(" " * indent, "")], width - indent
     for text, colour in entries:
         if len(text) <= free:
-            pieces.append((text, colour))
-            free -= len(text)
+            pieces.append((f"{text}{' ' * gap}"[:free], colour))
+            free -= min(len(text) + gap, free)
     if title := next((one for one in titles if len(one) <= free), None):
         pieces.append((title.rjust(free), DENSE_COLOUR))
     return pieces

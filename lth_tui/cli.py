@@ -32,9 +32,7 @@ class _Group(TyperGroup):
             output.say(f"{error}", "red")
             raise typer.Exit(output.BAD_INPUT) from None
         except _UsageError as error:
-            path = error.ctx.command_path if error.ctx else "lth"
-            output.say(f"{path}: {error.format_message().rstrip('.')}; `{path} --help` shows what it takes.", "red")
-            raise typer.Exit(output.BAD_INPUT) from None
+            raise _said(error) from None
         except KeyboardInterrupt:
             raise typer.Exit(output.INTERRUPTED) from None
         except BrokenPipeError:  # `lth ls | head`
@@ -43,6 +41,22 @@ class _Group(TyperGroup):
         except OSError as error:
             output.say(f"{error.filename or 'this machine'}: {error.strerror or error}.", "red")
             raise typer.Exit(output.FAILED) from None
+
+    def make_context(self, *args: Any, parent: Any = None, **more: Any) -> Any:
+        """What is wrong before any command, too; below a group its `invoke` hears of it."""
+        try:
+            return super().make_context(*args, parent=parent, **more)
+        except _UsageError as error:
+            if parent is not None:
+                raise
+            raise _said(error) from None
+
+
+def _said(error: Any) -> typer.Exit:
+    """What the parser noticed, said in one sentence; and how to leave."""
+    path = error.ctx.command_path if error.ctx else "lth"
+    output.say(f"{path}: {error.format_message().rstrip('.?')}; `{path} --help` shows what it takes.", "red")
+    return typer.Exit(output.BAD_INPUT)
 
 
 app = typer.Typer(
@@ -66,7 +80,7 @@ queue.callback(invoke_without_command=True)(queuing.see)
 queue.command("move")(queuing.move)
 queue.command("pause")(queuing.pause)
 queue.command("go")(queuing.go)
-queue.command("slots")(queuing.slots)
+queue.command("slots", context_settings={"ignore_unknown_options": True})(queuing.slots)  # -1 is a number
 dense = typer.Typer(cls=_Group, help="Dense rounds that runs share.", no_args_is_help=True, rich_markup_mode=None)
 dense.command("ls")(cache.cache_ls)
 dense.command("clear")(cache.cache_clear)
@@ -106,8 +120,10 @@ def main() -> None:
 def lth(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-    screen: Annotated[str, typer.Option("--screen", metavar="PLACE", help="Open the app there.")] = "",
-    run: Annotated[str, typer.Option("--run", metavar="RUN", help="Open the app at a run: its id or @last.")] = "",
+    screen: Annotated[str | None, typer.Option("--screen", metavar="PLACE", help="Open the app there.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Open the app at a run: its id or @last.")
+    ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="The app looks four times a second, not once.")] = False,
 ) -> None:
     if version:
@@ -115,8 +131,10 @@ def lth(
 
         typer.echo(__version__)
         raise typer.Exit
-    place, found = _opening(ctx, screen, run) if screen or run else (None, None)
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        _refuse_beside(ctx.invoked_subcommand, {"--screen": screen, "--run": run, "--fast": fast or None})
+    else:
+        place, found = _opening(screen, run)
         if not at_a_terminal():
             raise BadInput("lth: the app needs a terminal; `lth --help` lists what works without one.")
         from lth_tui.app import run_app
@@ -124,18 +142,21 @@ def lth(
         run_app(place, found, fast)
 
 
-def _opening(ctx: typer.Context, screen: str, run: str) -> tuple[str | None, Path | None]:
+def _refuse_beside(command: str, options: dict[str, Any]) -> None:
+    """BadInput where an option of the app was given before a command."""
+    if given := next((option for option, value in options.items() if value is not None), None):
+        raise BadInput(f"{given}: is of the app, and the command {command} was given too; give one of them.")
+
+
+def _opening(screen: str | None, run: str | None) -> tuple[str | None, Path | None]:
     """Where the app is to open: a place, or a run. Raises BadInput."""
     from lth_tui.keys import PLACES
 
-    if ctx.invoked_subcommand is not None:
-        option = "--screen" if screen else "--run"
-        raise BadInput(f"{option}: opens the app, and {ctx.invoked_subcommand} was given too; give one of them.")
-    if screen and run:
+    if screen is not None and run is not None:
         raise BadInput("--screen, --run: both given; give one of them.")
-    if screen and screen not in PLACES:
+    if screen is not None and screen not in PLACES:
         raise unknown("--screen", screen, PLACES)
-    return screen or None, output.find(run) if run else None
+    return screen, None if run is None else output.find(run)
 
 
 if __name__ == "__main__":

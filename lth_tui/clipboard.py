@@ -1,10 +1,12 @@
 """Text to the clipboard of the terminal one sits at, through SSH, tmux and screen: the escape sequence OSC 52.
 
-tmux takes a bare sequence where its set-clipboard is on, and hands a wrapped one to the terminal outside where its
-allow-passthrough is; nothing tells which, so both are sent. screen only hands on what is wrapped, in short strings.
+Inside tmux its own command is asked first, which needs no setting of it. Where that cannot be had: tmux takes a bare
+sequence where its set-clipboard is on, and hands a wrapped one to the terminal outside where its allow-passthrough is;
+nothing tells which, so both are sent. screen only hands on what is wrapped, in short strings.
 """
 
 import base64
+import subprocess
 from collections.abc import Mapping
 
 MOST = 74_994  # bytes; beyond 100,000 characters of base64 terminals take nothing
@@ -23,3 +25,16 @@ def sequence(text: str, environment: Mapping[str, str]) -> str:
         parts = [bare[at : at + _OF_SCREEN] for at in range(0, len(bare), _OF_SCREEN)]
         return "".join(f"\x1bP{part}\x1b\\" for part in parts)
     return bare
+
+
+def by_tmux(text: str) -> bool:
+    """Have the tmux one is in keep a text, and hand it to the terminal outside; False where it does not (before 3.2).
+
+    Waits for tmux, some milliseconds.
+    """
+    command, data = ["tmux", "load-buffer", "-w", "-"], text.encode(errors="replace")
+    try:
+        subprocess.run(command, check=True, input=data, capture_output=True, timeout=2)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True

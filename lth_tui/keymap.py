@@ -148,12 +148,12 @@ def _understood(name: str, given: Any) -> tuple[tuple[str, ...], str]:
         wrong = plain.line(_toml(given if not keys else listed[keys.index(None)]), 60)
         return (), f'{told} = {wrong} is no key; give one such as "S", "ctrl+s" or "f5", or a list of them.'
     found = tuple(dict.fromkeys(key for key in keys if key))
-    if known[name].priority and (typed := next((key for key in found if _types(key)), None)):
+    if known[name].priority and (typed := next((key for key in found if is_typed(key)), None)):
         return (), f'{told} = "{shown(typed)}" would be taken from what you type; give one such as "ctrl+s" or "f5".'
     return found, ""
 
 
-def _types(key: str) -> bool:
+def is_typed(key: str) -> bool:
     """Whether a field takes this key as text."""
     return len(key) == 1 or key in _SIGNS or key == "space"
 

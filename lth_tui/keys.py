@@ -74,7 +74,7 @@ KEYS = {
         "On this run",
         (
             Key("back", "escape,backspace", "back", "Back", shown="Esc"),
-            Key("pane", "tab", "turn(1)", "Pane", "The next pane", shown="Tab"),
+            Key("pane", "tab", "turn(1)", "Pane", "The next pane", footer=False),
             Key("pane-back", "shift+tab", "turn(-1)", "The pane before", footer=False),
             Key("rounds", "a", "pane('rounds')", "Rounds", "All rounds in a table; ± is the SD over seeds", False),
             Key("chart", "c", "pane('chart')", "Chart", "Accuracy against sparsity", False),

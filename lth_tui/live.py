@@ -58,7 +58,7 @@ class Reader:
         return self._found
 
     def _newest_first(self, summaries: list[Summary]) -> list[Summary]:
-        """In the order of `rundir.run_dirs`; the files are asked only where the ids do not tell."""
+        """In the order of `finding.run_dirs`; the files are asked only where the ids do not tell."""
         often = Counter(one["created"] for one in summaries)
 
         def when(one: Summary) -> tuple[str, int, str]:

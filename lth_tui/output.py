@@ -77,9 +77,9 @@ def menu(rows: list[dict[str, Any]], told: Callable[[dict[str, Any]], list[str]]
 def find(text: str) -> Path:
     """The run that a command was given. Raises BadInput."""
     from engine.places import runs_root
-    from engine.record import rundir
+    from engine.record import finding
 
-    return rundir.find(runs_root(), text)
+    return finding.find(runs_root(), text)
 
 
 def shown(run: Path) -> dict[str, Any]:

@@ -1,9 +1,13 @@
 """runs/app.json: what the app keeps beside the runs, its settings and presets, by name.
 
-Read, changed and written under a lock, so that two apps at once lose nothing of each other. A file that makes no sense
-is set aside as app.json.damaged, and that is told. Keys that a newer version put there are left as they are.
+A folder that several users share has one such file: its presets are everybody's, a setting under a key of `mine` is
+one's own. It is read, changed and written under a lock, so that two apps at once lose nothing of each other. A file
+that makes no sense is set aside as app.json.damaged, and that is told. Keys that a newer version put there are left as
+they are.
 """
 
+import os
+import pwd
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +61,14 @@ def set(runs: Path, key: str, value: Any) -> str:  # noqa: A001  `preferences.se
         values[key] = value
 
     return _change(runs, change)
+
+
+def mine(key: str) -> str:
+    """The key of a setting that each user of a shared folder has for himself: `theme of ada`."""
+    try:
+        return f"{key} of {pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"{key} of user {os.getuid()}"
 
 
 def presets(runs: Path) -> dict[str, Any]:

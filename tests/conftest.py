@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import pytest_textual_snapshot as pictures
 from hypothesis import settings
 
 from engine.places import encoded_root
@@ -24,6 +25,17 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the engines started h
 # A shell that starts the tests in the background has interrupts ignored, which every program they start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and one started by nohup has hang-ups ignored
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Screens that look otherwise than before are shown in a file that nobody keeps, without the environment that the
+    plugin would write into it: that may hold secrets.
+    """
+    if config.option.snapshot_report == "snapshot_report.html":
+        config.option.snapshot_report = "build/screens.html"
+    made = pictures.SvgSnapshotDiff
+    pictures.SvgSnapshotDiff = lambda **told: made(**told | {"environment": {}})
+
 
 WORDS = {
     "World": "election minister treaty border parliament",

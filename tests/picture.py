@@ -1,7 +1,7 @@
 """The README's pictures, made from the app itself: `python -m tests.picture [RUN_DIR]` writes tests/pictures/*.svg.
 
-Without a run directory they show the newest finished run of the runs folder, and beside it the others that are there.
-The numbers are those of the runs.
+Without a run directory they show the newest finished run of the runs folder; two others, the oldest, are compared with
+it. The numbers are those of the runs.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from engine.places import runs_root
-from engine.record import rundir
+from engine.record import finding, rundir
 from lth_tui.app import LthApp
 
-SIZE = (120, 36)
+SIZE, LOW = (120, 36), (120, 16)
 FOLDER = Path(__file__).parent / "pictures"
 
 
 def finished() -> list[Path]:
     """The runs to show, newest first."""
-    found = [run for run in rundir.run_dirs(runs_root()) if rundir.read_status(run)["state"] == "finished"]
+    found = [run for run in finding.run_dirs(runs_root()) if rundir.read_status(run)["state"] == "finished"]
     return found or sys.exit(f"There is no finished run in {runs_root()}; make one with `lth demo`.")
 
 
@@ -36,8 +36,8 @@ async def until(pilot: Pilot, there: Callable[[], object]) -> None:
     await pilot.pause(1.0)
 
 
-async def picture(app: LthApp, prepare: Callable[[Pilot], Awaitable[None]]) -> str:
-    async with app.run_test(size=SIZE, notifications=False) as pilot:
+async def picture(app: LthApp, prepare: Callable[[Pilot], Awaitable[None]], size: tuple[int, int]) -> str:
+    async with app.run_test(size=size, notifications=False) as pilot:
         await prepare(pilot)
         return app.export_screenshot(title="lth")
 
@@ -54,12 +54,6 @@ async def launch_screen(pilot: Pilot) -> None:
     await until(pilot, lambda: "What it visits" in "".join(strip.text for strip in shown(pilot)))
 
 
-async def compare_screen(pilot: Pilot) -> None:
-    await until(pilot, lambda: pilot.app.summaries)
-    pilot.app.compare(finished()[:3])
-    await until(pilot, lambda: getattr(pilot.app.screen, "compared", None))
-
-
 def shown(pilot: Pilot) -> list:
     return pilot.app.screen._compositor.render_strips()
 
@@ -73,10 +67,17 @@ def main() -> None:
         "runs": (LthApp, runs_screen),
         "launch": (lambda: LthApp("launch"), launch_screen),
     }
-    if len(finished()) > 1:
+
+    async def compare_screen(pilot: Pilot) -> None:
+        await until(pilot, lambda: pilot.app.summaries)
+        pilot.app.compare([run, *reversed(others)])
+        await until(pilot, lambda: getattr(pilot.app.screen, "compared", None))
+
+    if others := [one for one in finished() if one != run][-2:]:
         wanted["compare"] = (LthApp, compare_screen)
     for name, (app, prepare) in wanted.items():
-        (FOLDER / f"{name}.svg").write_text(asyncio.run(picture(app(), prepare)), encoding="utf-8")
+        drawn = asyncio.run(picture(app(), prepare, LOW if name == "runs" else SIZE))
+        (FOLDER / f"{name}.svg").write_text(drawn, encoding="utf-8")
         print(f"{FOLDER / name}.svg")
 
 

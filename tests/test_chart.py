@@ -178,3 +178,34 @@ def test_along_a_line_places_stand_evenly_from_one_end_to_the_other():
     assert whole[-2].split() == ["0", *(f"0.{n}" for n in range(1, 10)), "1"]
     assert "validation error %" in whole[-1]
     assert max(map(len, whole)) <= 80
+
+
+@given(st.floats(-1e99, 1e99), st.floats(0, 1e99))
+def test_steady_room_holds_all_and_wastes_little(low: float, more: float) -> None:
+    high = low + more
+    bottom, top = chart.steady(low, high)
+    about = max(abs(low), abs(high)) * 1e-8
+    assert bottom <= low + about
+    assert top >= high - about
+    assert bottom < top
+    assert top - bottom <= max(3.5 * more, 0.02, 10 * about)
+
+
+def test_a_growing_curve_moves_only_where_it_grows_as_long_as_it_fits() -> None:
+    axis = chart.Axis(lambda epoch: epoch, "{:g}".format, (), ends=(1.0, 10.0), room=chart.steady)
+
+    def drawn(epochs: int) -> list[str]:
+        points = tuple((float(epoch), 0.9 - 0.4 / epoch) for epoch in range(1, epochs + 1))
+        return plot(chart.draw([Curve("ticket", points)], None, 60, 16, axis=axis))
+
+    before, after = drawn(6), drawn(7)
+    changed = [x for was, now in zip(before, after, strict=True) for x in range(53) if was[x] != now[x]]
+    assert changed
+    assert min(changed) >= 52 * 5 // 9, "what stood there of the first six epochs still does"
+
+
+@pytest.mark.parametrize("level", [0.0, 1e99, -1e99])
+def test_one_level_however_high_is_drawn(level: float) -> None:
+    for room in (chart.steady, chart.SPARSITY.room):
+        axis = chart.Axis(lambda x: x, "{:g}".format, (), room=room)
+        assert chart.draw([Curve("ticket", ((0.0, level), (1.0, level)))], None, 60, 16, axis=axis)

@@ -21,7 +21,7 @@ TORCH = (
     "engine.lottery", "engine.training", "engine.data", "engine.models", "engine.pruning", "engine.record.checkpoint",
     "engine.process.worker", "engine.process.journal", "engine.process.dense_round", "engine.process.bookmark",
     "engine.transfer", "engine.stability", "engine.telling", "engine.halfway", "engine.outcomes",
-    "engine.optimisation", "engine.evaluation",
+    "engine.optimisation", "engine.optimizers", "engine.evaluation",
 )  # fmt: skip
 
 

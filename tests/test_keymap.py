@@ -148,7 +148,7 @@ def test_a_sign_is_named_as_textual_names_it(sign):
     assert key == _character_to_key(sign)
     assert keymap.shown(key) == sign
     assert keymap.spelt(key) == key
-    assert keymap._types(key)
+    assert keymap.is_typed(key)
 
 
 @given(st.text(max_size=12))

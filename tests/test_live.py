@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import BadInput
 from engine.process import queue
-from engine.record import history, notes, rundir
+from engine.record import history, notes, trash
 from lth_tui import live
 from tests.app.story import Story
 
@@ -79,7 +79,7 @@ def test_a_run_that_comes_or_goes_is_seen_though_looks_at_all_are_rare(runs: Pat
     assert [one["id"] for one in reader.look().summaries] == [second.run.name, story.run.name]
     second.say("finished")
     assert states(reader.look()) == ["finished", "finished"]
-    rundir.trash(second.run)
+    trash.put(second.run)
     assert [one["id"] for one in reader.look().summaries] == [story.run.name]
 
 

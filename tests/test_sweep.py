@@ -17,7 +17,7 @@ from engine import spec as specs
 from engine import sweep as sweeps
 from engine.errors import BadInput
 from engine.process import sweeps as at_work
-from engine.record import rundir
+from engine.record import finding, rundir
 from engine.record.events import EventLog
 from lth_tui import sweep as words
 from lth_tui.commands.sweep import EXAMPLE
@@ -383,5 +383,5 @@ def test_two_processes_never_work_on_one_sweep(tmp_path):
         child.kill()
         child.wait()
         child.stdout.close()
-    assert rundir.run_dirs(runs) == []
+    assert finding.run_dirs(runs) == []
     assert runs.stat().st_mode & 0o777 == 0o700

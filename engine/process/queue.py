@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from engine.errors import BadInput
 from engine.process import causes, gpus, launch, placing, slots
-from engine.record import liveness, modes, rundir, waiting
+from engine.record import liveness, modes, rundir, trash, waiting
 from engine.record.waiting import Seen
 
 # {"paused": whether, "why": in words, "slots": how many runs may work at once, null for one a GPU, "boot_id": of the
@@ -56,8 +56,8 @@ def folder(runs: Path) -> Path:
 
 
 @contextmanager
-def _deciding(runs: Path) -> Iterator[Seen]:
-    """Hold the short lock: nobody else starts, submits, moves or withdraws a run of this queue meanwhile."""
+def _alone(runs: Path) -> Iterator[Path]:
+    """Hold the short lock: nobody else starts, submits, moves, withdraws or removes a run of this queue meanwhile."""
     own = folder(runs)
     with rundir.blamed_on(runs):
         modes.make(own)
@@ -67,13 +67,20 @@ def _deciding(runs: Path) -> Iterator[Seen]:
         except Timeout:
             raise BadInput(f"queue: another process has been deciding for {_PATIENCE:.0f} s; try again.") from None
     try:
+        yield own
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _deciding(runs: Path) -> Iterator[Seen]:
+    """The same, with every run of the folder looked at."""
+    with _alone(runs) as own:
         seen = waiting.look(runs)
         told = rundir.read_json(own / FILE)
         if told.get("boot_id") != liveness.identity()["boot_id"] or not told:
             _keep(own, why=_paused(told, seen))
         yield seen
-    finally:
-        lock.release()
 
 
 def _keep(own: Path, **changes: str | int | None) -> None:
@@ -249,23 +256,29 @@ def withdraw(run: Path) -> bool:
     Written first, then looked whether an engine was faster: one that comes later sees that the run is not queued.
     """
     with _deciding(run.parent):
-        status = rundir.read_status(run)
-        if waiting.of(run, status) is None:
+        return _withdraw(run)
+
+
+def _withdraw(run: Path) -> bool:
+    status = rundir.read_status(run)
+    if waiting.of(run, status) is None:
+        return False
+    rundir.write_status(run, rundir.without(status, "waiting") | {"state": "stopped"}, durable=True)
+    deadline = time.monotonic() + _LEAVING
+    while rundir.holder(run) is not None and time.monotonic() < deadline:
+        if rundir.read_status(run)["state"] in rundir.ACTIVE:
             return False
-        rundir.write_status(run, rundir.without(status, "waiting") | {"state": "stopped"}, durable=True)
-        deadline = time.monotonic() + _LEAVING
-        while rundir.holder(run) is not None and time.monotonic() < deadline:
-            if rundir.read_status(run)["state"] in rundir.ACTIVE:
-                return False
-            time.sleep(_POLL)
-        return True
+        time.sleep(_POLL)
+    return True
 
 
 def remove(run: Path) -> Path:
-    """Move a run to the trash, as `rundir.trash`, so that nobody starts it meanwhile. BadInput."""
-    withdraw(run)
-    with _deciding(run.parent):
-        return rundir.trash(run)
+    """Move a run to the trash, as `trash.put`, so that nobody starts it meanwhile, not even one that is over and that
+    somebody resumes at this moment. Reads no other run. BadInput.
+    """
+    with _alone(run.parent):
+        _withdraw(run)
+        return trash.put(run)
 
 
 def move(run: Path, place: int) -> int:

@@ -20,7 +20,7 @@ from tinydb.storages import Storage
 from tinydb.table import Table
 
 from engine.errors import BadInput
-from engine.record import extensions, modes, notes, rundir, summary
+from engine.record import extensions, finding, modes, notes, rundir, summary
 
 FILE = "history.json"
 FORMAT = 1
@@ -197,7 +197,7 @@ def refresh(runs: Path) -> tuple[list[Summary], str | None]:
     # The index first, the folder second: so an entry without a directory is one whose run is gone, never a newer one.
     tables, trouble = storage.look()
     entries = tables["runs"] if tables else {}
-    directories = rundir.run_dirs(runs)
+    directories = finding.run_dirs(runs)
     listed = [dict(entries[run.name]) if _fresh(entries.get(run.name), run) else summarise(run) for run in directories]
     # What one user may not look into another may: what stands there about it is left alone.
     stored = [_stored(one) for one in listed if one["state"] != rundir.UNREADABLE]
@@ -229,7 +229,7 @@ def fold(runs: Path, run: Path) -> str | None:
         nonlocal notice
         tables, trouble = storage.look()
         if tables is None:
-            directories = rundir.run_dirs(runs)
+            directories = finding.run_dirs(runs)
             table.change(_every(directories))
             if trouble != "was missing" or len(directories) > 1:  # the first run of all has no index yet
                 notice = _rebuilt(trouble, directories)
@@ -265,7 +265,7 @@ def reindex(runs: Path) -> int:
     directories: list[Path] = []
 
     def change(table: Runs) -> None:
-        directories.extend(rundir.run_dirs(runs))
+        directories.extend(finding.run_dirs(runs))
         table.change(_every(directories), afresh=True)
 
     try:
@@ -273,7 +273,7 @@ def reindex(runs: Path) -> int:
             rundir.sweep(runs, f".{FILE}-*")
             _written(_storage(runs), change)
         else:
-            rundir.run_dirs(runs)  # BadInput where it is a file
+            finding.run_dirs(runs)  # BadInput where it is a file
     except OSError as error:
         why = error.strerror or error
         raise BadInput(

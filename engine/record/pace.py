@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from engine.record import events, liveness, rundir
+from engine.record import events, finding, liveness, rundir
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
@@ -17,7 +17,7 @@ _RECENT = 30  # runs looked at, newest first
 def seconds_an_epoch(runs: Path, spec: dict[str, Any]) -> float | None:
     """Median seconds an epoch (validation included) in the newest run whose model, data and batches are `spec`'s."""
     wanted = _costs(spec)
-    for run in rundir.run_dirs(runs)[:_RECENT]:
+    for run in finding.run_dirs(runs)[:_RECENT]:
         process = rundir.read_status(run).get("process")
         elsewhere = process is not None and not liveness.here(process)
         if elsewhere or _costs(rundir.read_json(run / "spec.json")) != wanted:

@@ -1,4 +1,4 @@
-"""A run's directory: made whole or not at all, found by any part of its id, its status replaced atomically.
+"""A run's directory: made whole or not at all, its status replaced atomically.
 
 `status.json` is written by the engine and read by everyone. Its keys, all but `state` optional:
 state, seed, round, arm, epoch, epochs; best and progress (flat objects); sentence (the verdict in words), cause (of a
@@ -33,8 +33,7 @@ FINAL = ("finished", "failed", "stopped")
 ACTIVE = ("running", "stopping")  # the states that need an engine; without one they are `orphaned`
 UNREADABLE = "unreadable"  # the state of another user's run that this one may not look into
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_WHEN = re.compile(r"\d{8}-\d{6}(?=-)")
+WHEN = re.compile(r"\d{8}-\d{6}(?=-)")  # what an id begins with: when the run was made
 _ABANDONED = 60.0  # seconds; no writer takes so long
 _DRAFT, _FORGOTTEN = ".new-", 86_400.0  # a run being made; seconds, since it may be given files of another run
 _LARGEST = 1 << 20  # bytes; no honest status, spec or note comes near
@@ -51,18 +50,19 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def new_id(model: str, dataset: str, schedule: str, at: datetime | None = None) -> str:
     """`20261122-071205-ag_news-cnn-imp-7f3a`: local time to the second, the names, four random hex digits."""
     names = (re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:32] or "unnamed" for name in (dataset, model, schedule))
-    clock = _clock(at.timestamp() if at else time.time())
-    return f"{clock}-{'-'.join(names)}-{secrets.token_hex(2)}"
+    when = clock(at.timestamp() if at else time.time())
+    return f"{when}-{'-'.join(names)}-{secrets.token_hex(2)}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds since 1970 as an id has them."""
     return time.strftime("%Y%m%d-%H%M%S", time.localtime(seconds))
 
 
 def created(run: Path) -> str | None:
     """When a run was made, as its id says: ISO, the local time of the machine that made it."""
     try:
-        return datetime.fromisoformat(run.name[:15].replace("-", "T")).isoformat() if _WHEN.match(run.name) else None
+        return datetime.fromisoformat(run.name[:15].replace("-", "T")).isoformat() if WHEN.match(run.name) else None
     except ValueError:
         return None
 
@@ -79,7 +79,7 @@ def blamed_on(runs: Path) -> Iterator[None]:
         ) from None
 
 
-def _refuse_file(runs: Path) -> None:
+def refuse_file(runs: Path) -> None:
     """BadInput where a file stands where the runs folder, or a folder above it, should be."""
     there = next((path for path in (runs, *runs.parents) if os.path.lexists(path)), runs)
     if os.path.lexists(there) and not os.path.isdir(there):
@@ -98,7 +98,7 @@ def create(
 
     BadInput where the folder cannot take it.
     """
-    _refuse_file(runs)
+    refuse_file(runs)
     with blamed_on(runs):
         modes.make(runs)
         _sweep_drafts(runs)
@@ -305,57 +305,6 @@ def _host(status: dict[str, Any]) -> str | None:
     return process["host"] if isinstance(process.get("host"), str) and not here(process) else None
 
 
-def run_dirs(runs: Path) -> list[Path]:
-    """Every run, newest first: directories with a proper name and a spec.json, or that may not be looked into.
-
-    A link is none, wherever it leads: what is done to a run stays in its folder. BadInput where `runs` is no folder.
-    """
-    _refuse_file(runs)
-    if not runs.exists():
-        return []
-    found = []
-    with blamed_on(runs), os.scandir(runs) as entries:
-        for entry in entries:
-            if _ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                with suppress(OSError, OverflowError, ValueError):
-                    try:
-                        made = os.stat(f"{entry.path}/spec.json").st_mtime_ns  # noqa: PTH116  once a run
-                    except PermissionError:
-                        made = entry.stat().st_mtime_ns
-                    # By the id's clock, else the spec's; runs of one second are told apart by the spec's.
-                    when = _WHEN.match(entry.name)
-                    found.append((when[0] if when else _clock(made / 1e9), made, entry.name))
-    return [runs / name for _, _, name in sorted(found, reverse=True)]
-
-
-def find(runs: Path, text: str) -> Path:
-    """The one run whose id contains `text`, or is it; `@last` is the newest that may be read.
-
-    BadInput where none or several do, or it may not be read.
-    """
-    every = run_dirs(runs)
-    if not every:
-        raise BadInput(f"run: {_short(text)} given, but {runs} holds no runs yet; start one with `lth run`.")
-    if text == "@last":
-        return _readable(next((run for run in every if read_status(run)["state"] != UNREADABLE), every[0]))
-    fitting = [run for run in every if run.name == text] or [run for run in every if text and text in run.name]
-    if len(fitting) == 1:
-        return _readable(fitting[0])
-    if not fitting:
-        raise BadInput(f"run: {_short(text)} is part of no run's id in {runs}; `lth ls` lists them.")
-    names = ", ".join(run.name for run in fitting[:4]) + (", ..." if len(fitting) > 4 else "")
-    raise BadInput(f"run: {_short(text)} is part of {len(fitting)} ids ({names}); give more of the one you mean.")
-
-
-def _readable(run: Path) -> Path:
-    if read_status(run)["state"] == UNREADABLE:
-        raise BadInput(
-            f"run: {run.name} is another user's ({owner(run)}) and cannot be read; "
-            "ask for the runs folder to be shared (chmod 2770)."
-        )
-    return run
-
-
 def owner(path: Path) -> str:
     """Whose a file or a process's folder in /proc is: a name, or the number where it has none."""
     try:
@@ -364,37 +313,3 @@ def owner(path: Path) -> str:
         return f"user {path.stat().st_uid}"
     except OSError:
         return "unknown"
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:77] + "...")
-
-
-def trash(run: Path) -> Path:
-    """Move a run to `.trash` in its runs folder. BadInput where an engine holds it, or the folder cannot be changed."""
-    bin_ = run.parent / ".trash"
-    with blamed_on(run.parent):
-        if alive(run, read_status(run)):
-            raise BadInput(f"run: {run.name} has a working engine; stop it first with `lth stop {run.name}`.")
-        if bin_.is_symlink():
-            raise BadInput(f"runs folder: {bin_} is a link, and removed runs stay here; remove it.")
-        modes.make(bin_)
-        count = 1
-        while (target := bin_ / (run.name if count == 1 else f"{run.name}.{count}")).exists():
-            count += 1
-        run.rename(target)
-    return target
-
-
-def restore(runs: Path, text: str) -> Path:
-    """Bring back the run that `trash` moved away, by any unique part of its id (`@last`: the newest). BadInput."""
-    _refuse_file(runs)
-    if not run_dirs(runs / ".trash"):
-        raise BadInput(f"run: {_short(text)} given, but no removed runs are kept in {runs / '.trash'}.")
-    trashed = find(runs / ".trash", text)
-    target = runs / trashed.name
-    if target.exists():
-        raise BadInput(f"run: {trashed.name} is in {runs} already; rename or remove that one first.")
-    with blamed_on(runs):
-        trashed.rename(target)
-    return target

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.record import liveness, rundir
+from engine.record import finding, liveness, rundir
 
 FOLDERS = ("LTH_DATA", "LTH_CACHE", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE")
 ENV = (*FOLDERS, "LTH_CACHE_GB", "LTH_CHECKPOINT_MINUTES", "CUDA_VISIBLE_DEVICES")
@@ -103,7 +103,7 @@ def look(runs: Path) -> Seen:
     `runs` is a file or may not be listed.
     """
     seen = Seen([], [], [])
-    for run in rundir.run_dirs(runs):
+    for run in finding.run_dirs(runs):
         status = rundir.read_status(run)
         if status["state"] in (*rundir.FINAL, rundir.UNREADABLE):  # what may not be read cannot be known to work
             continue

@@ -89,10 +89,10 @@ def rm(
     """Remove a run; --undo brings it back."""
     from engine.places import runs_root
     from engine.process import queue
-    from engine.record import rundir
+    from engine.record import trash
 
     if undo:
-        found = rundir.restore(runs_root(), run)
+        found = trash.restore(runs_root(), run)
         output.fold(found)
         return output.say(f"{found.name} is back.")
     found = output.find(run)

@@ -15,11 +15,13 @@ def compare(
     metric: output.Metric = "accuracy",
     arm: Annotated[str | None, typer.Option("--arm", "-a", help="Compare this arm alone; dense is one, too.")] = None,
     json: output.Json = False,
+    csv: output.Csv = False,
 ) -> None:
     """Runs against the first of them, by sparsity.
 
     Differences with intervals, and the settings that differ.
     """
+    output.refuse_both(json, csv)
     from engine import comparison
     from lth_tui import one_run, tables
 
@@ -38,6 +40,10 @@ def compare(
     compared = comparison.compare(shown, one_run.METRICS[metric][0], arm)
     if json:
         return output.out(compared)
+    if csv:
+        from lth_tui import sheet
+
+        return typer.echo(sheet.comparison(compared), nl=False)
     from lth_tui import comparison as words
 
     console = tables.out()

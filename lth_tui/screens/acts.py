@@ -1,5 +1,6 @@
 """What can be done to the runs of a list, the one under the cursor or all that are marked: asked once, told once."""
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
 
-class ActsScreen(Screen[None]):
+class _AbstractScreen(type(Screen), ABCMeta):  # type: ignore[misc]
+    """Of a screen that nobody can make who leaves out what it must tell."""
+
+
+class ActsScreen(Screen[None], metaclass=_AbstractScreen):
     """A screen that lists runs; whoever inherits says which are chosen and which are shown."""
 
     app: "LthApp"
@@ -34,23 +39,23 @@ class ActsScreen(Screen[None]):
     # To be told by the screen
 
     @property
+    @abstractmethod
     def current(self) -> Summary | None:
         """The run under the cursor."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def chosen(self) -> Sequence[Summary]:
         """The runs that an action is for."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def shown(self) -> Sequence[Summary]:
         """All that the list shows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self) -> None:
         """Show what `at_work` says."""
-        raise NotImplementedError
 
     # Doing
 
@@ -68,7 +73,7 @@ class ActsScreen(Screen[None]):
             seen = {one["id"] for one in self.shown}
             hidden = sum(one["id"] not in seen for one in fitting)
             others = [one for one in chosen if not act.fits(one)]
-            asked, about = batch.question(act, fitting, others, hidden)
+            asked, about = batch.question(act, fitting, others, hidden, self.app.key)
             paths = self._paths(fitting)
 
             def answered(confirmed: bool | None) -> None:
@@ -112,7 +117,7 @@ class ActsScreen(Screen[None]):
             self.removed.append(message.kept)
             many = len(message.kept) > 1
             sentence = sentence if many or not message.well else f"{message.kept[0].name} is in the trash."
-            sentence += f" u brings {'them' if many else 'it'} back."
+            sentence += f" {self.app.key('runs.undo')} brings {'them' if many else 'it'} back."
         self.app.say(sentence, "information" if message.well else "warning")
         self.app.look(at_once=True)
 
@@ -138,7 +143,7 @@ class ActsScreen(Screen[None]):
 
     def action_compare(self) -> None:
         if len(chosen := self.chosen) < 2:
-            self.app.say("Mark two runs or more with the space bar, then compare them.", "warning")
+            self.app.say(f"Mark two runs or more with {self.app.key('runs.mark')}, then compare them.", "warning")
         else:
             self.app.compare(self._paths(chosen))
 
@@ -172,7 +177,7 @@ class ActsScreen(Screen[None]):
     def action_note(self) -> None:
         if chosen := self.chosen:
             one = len(chosen) == 1
-            about = "Nothing takes it away." if one else "It replaces the notes of all of them."
+            about = "An empty line takes it away." if one else "It replaces the notes of all of them."
 
             def answered(text: str | None) -> None:
                 if text is not None and (text != note or not one):

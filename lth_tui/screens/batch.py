@@ -1,4 +1,4 @@
-"""What is done to several runs at once: what fits is asked for once, done in a thread, and told in one sentence."""
+"""What is done to runs, to one or to several at once: in a thread, and told in one sentence."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 
 from engine.errors import BadInput
 from engine.process import launch, queue
-from engine.record import notes, rundir, waiting
+from engine.record import notes, rundir, trash, waiting
 from engine.record.history import Summary
 from lth_tui import plain, sheet
 from lth_tui.screens import words
@@ -25,7 +25,11 @@ Left = Any  # what a deed leaves to keep: an engine, or where a removed run is n
 
 
 class Refused(Exception):
-    """A run was left alone, for a reason in words that can be counted: `had no engine`."""
+    """A run was left alone, for a reason in words that can be counted: `had no engine`. `more` is told of one alone."""
+
+    def __init__(self, word: str, more: str = "") -> None:
+        super().__init__(word)
+        self.more = more
 
 
 class Act(NamedTuple):
@@ -35,8 +39,17 @@ class Act(NamedTuple):
     doing: str  # while it is done: `stopping`
     fits: Callable[[Summary], bool]  # whether it can be done to a run in such a state
     do: Callable[[Path], tuple[str, Left]]  # what became of the run, and what is left to keep. Refused, BadInput
-    about: str = ""  # in the question: what it means
+    about: str = ""  # in the question: what it means; `{undo}` is the key that takes it back
     one: str = "{run} is {word}."  # what is told where it was done to one run
+
+
+class Outcome(NamedTuple):
+    """What became of one run: in a word that can be counted, in a sentence, and whether it was done."""
+
+    word: str
+    sentence: str
+    left: Left
+    well: bool
 
 
 class Done(Message):
@@ -62,17 +75,19 @@ def _any(one: Summary) -> bool:  # noqa: ARG001
     return True
 
 
-def _stop(run: Path) -> tuple[str, Left]:
+def stop(run: Path, at_once: bool) -> tuple[str, Left]:
+    """Take a run out of the queue, or else ask its engine to stop, or end it. Refused."""
     if waiting.of(run) is not None and queue.withdraw(run):
         return "taken out of the queue", None
-    if rundir.read_status(run)["state"] == "stopping":  # asked already
-        if launch.end(run):
-            return "ended", None
-    elif launch.ask_to_stop(run):
-        return "asked to stop", None
+    if launch.end(run) if at_once else launch.ask_to_stop(run):
+        return ("ended" if at_once else "asked to stop"), None
     if rundir.state(run) in rundir.ACTIVE:
-        raise Refused("cannot be stopped from here")
+        raise Refused("cannot be stopped from here", launch.why_not(run))
     raise Refused("had no engine")
+
+
+def _stop(run: Path) -> tuple[str, Left]:
+    return stop(run, at_once=rundir.read_status(run)["state"] == "stopping")  # asked already
 
 
 def _resume(run: Path) -> tuple[str, Left]:
@@ -80,7 +95,7 @@ def _resume(run: Path) -> tuple[str, Left]:
 
     state = rundir.state(run)
     if state == "finished" or state in rundir.ACTIVE:
-        raise Refused(f"{'was' if state == 'finished' else 'is'} {state}")
+        raise Refused(f"is {state}", "there is nothing to resume.")
     specs.of_run(run)
     try:
         engine = queue.launch_in_turn(run)
@@ -90,9 +105,7 @@ def _resume(run: Path) -> tuple[str, Left]:
 
 
 def _remove(run: Path) -> tuple[str, Left]:
-    # What is over waits in no queue; the queue's lock, under which every run is read, is for the others.
-    over = rundir.read_status(run)["state"] in rundir.FINAL
-    return "removed", rundir.trash(run) if over else queue.remove(run)
+    return "removed", queue.remove(run)
 
 
 STOP = Act(
@@ -101,6 +114,7 @@ STOP = Act(
     lambda one: one["state"] in (*rundir.ACTIVE, "queued"),
     _stop,
     "They end cleanly and can be resumed; one that is stopping already is ended at once.",
+    "{run} was {word}.",
 )
 RESUME = Act(
     "Resume",
@@ -114,13 +128,13 @@ REMOVE = Act(
     "removing",
     lambda one: one["state"] not in (*rundir.ACTIVE, rundir.UNREADABLE),
     _remove,
-    "They go to the trash; u undoes it.",
+    "They go to the trash; {undo} undoes it.",
     "{run} is in the trash.",
 )
 
 
 def _restore(kept: Path) -> tuple[str, Left]:
-    return "back", rundir.restore(kept.parent.parent, kept.name)
+    return "back", trash.restore(kept.parent.parent, kept.name)
 
 
 def _go(runs: Path) -> tuple[str, Left]:
@@ -185,9 +199,11 @@ def wrong_file(text: str) -> str:
     return "" if os.path.isdir(path.parent) else f"file: {plain.path(path.parent)} is no folder; give one that is."
 
 
-def question(act: Act, fitting: Sequence[Summary], others: Sequence[Summary], hidden: int) -> tuple[str, str]:
-    """What is asked before it is done, and what is told below it."""
-    told = [f"{told_states(fitting)}." if fitting else "", act.about]
+def question(
+    act: Act, fitting: Sequence[Summary], others: Sequence[Summary], hidden: int, key: Callable[[str], str]
+) -> tuple[str, str]:
+    """What is asked before it is done, and what is told below it; `key` tells the key of a name of the registry."""
+    told = [f"{told_states(fitting)}." if fitting else "", act.about.format(undo=key("runs.undo"))]
     told += [f"Left alone: {told_states(others)}."] if others else []
     told += [f"The filter hides {hidden} of them."] if hidden else []
     return f"{act.name} {words.count(len(fitting), 'run')}?", " ".join(part for part in told if part)
@@ -202,11 +218,20 @@ def told(counts: Counter[str]) -> str:
     return ", ".join(f"{number:,} {word}" for word, number in counts.most_common())
 
 
+def do(act: Act, run: Path) -> Outcome:
+    """Do it to one run. Never raises for what a run or its folder is."""
+    try:
+        word, left = act.do(run)
+    except Refused as error:
+        return Outcome(str(error), f"{run.name} {error}{f': {error.more}' if error.more else '.'}", None, False)
+    except (BadInput, OSError) as error:
+        return Outcome("refused", str(error), None, False)
+    return Outcome(word, act.one.format(run=run.name, word=word), left, True)
+
+
 def perform(act: Act, runs: Sequence[Path], tell: Callable[[Message], object]) -> None:
     """Do it to one run after another, telling how far it is, until it is done or the app leaves."""
-    counts: Counter[str] = Counter()
-    kept: list[Left] = []
-    trouble = ""
+    became: list[Outcome] = []
     worker, due = get_current_worker(), 0.0
     for number, run in enumerate(runs):
         if worker.is_cancelled:
@@ -214,23 +239,18 @@ def perform(act: Act, runs: Sequence[Path], tell: Callable[[Message], object]) -
         if len(runs) > 1 and time.monotonic() >= due:
             due = time.monotonic() + 0.25
             tell(At(act, number, len(runs)))
-        try:
-            word, left = act.do(run)
-        except Refused as error:
-            word, left = str(error), None
-            trouble = trouble or f"{run.name} {error}."
-        except (BadInput, OSError) as error:
-            word, left = "refused", None
-            trouble = trouble or str(error)
-        counts[word] += 1
-        if left is not None:
-            kept.append(left)
-    sentence = told(counts) + "."
-    if len(runs) == 1:
-        sentence = trouble or act.one.format(run=runs[0].name, word=next(iter(counts), "left alone"))
-    elif counts["refused"]:
-        sentence = f"{sentence[:-1]}: {trouble}"
-    tell(Done(act, sentence, kept, not trouble))
+        became.append(do(act, run))
+    kept = [one.left for one in became if one.left is not None]
+    tell(Done(act, _sentence(became), kept, all(one.well for one in became)))
+
+
+def _sentence(became: Sequence[Outcome]) -> str:
+    """Of one run its own; of several how often which word, and the first of what hindered."""
+    if len(became) == 1:
+        return became[0].sentence
+    counts = told(Counter(one.word for one in became))
+    hindered = next((f": {one.sentence}" for one in became if one.word == "refused"), ".")
+    return f"{counts}{hindered}"
 
 
 def engines(kept: Iterable[Left]) -> list[Popen[bytes]]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Button, Footer, Input, Static
+from textual.widgets import Button, Input, Static
 
 from engine import catalog
 from engine.data.cards import bring
@@ -17,6 +18,7 @@ from lth_tui.screens import choice as choices
 from lth_tui.screens import launching, menu
 from lth_tui.screens import preview as previews
 from lth_tui.screens.form import LISTS, Form
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -48,8 +50,8 @@ class ChoosingScreen(Screen[None]):
         yield Form()
         with Horizontal(id="bar"):
             yield Static(id="sum", markup=False)
-            yield Button("Launch  F5", id="go")
-        yield Footer(show_command_palette=False, compact=True)
+            yield Button(Content(f"Launch  {self.app.key('launch.launch')}"), id="go")
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.table("model").focus()
@@ -145,7 +147,7 @@ class ChoosingScreen(Screen[None]):
         """How to bring a dataset that is not here, else a checkpoint."""
         if now.data != now.dataset or self.form.entries.get(now.dataset, {}).get("here", True):
             return self._missing()
-        how = "press f, or" if catalog.DATASETS[now.dataset].hub else "bring it with"
+        how = f"press {self.app.key('launch.fetch')}, or" if catalog.DATASETS[now.dataset].hub else "bring it with"
         return f"{now.dataset} is not here yet; {how}: {bring(now.dataset)}"
 
     def _missing(self) -> str:
@@ -196,7 +198,8 @@ class ChoosingScreen(Screen[None]):
         wrong = self.checked is not None and self.checked.spec is None
         waits = "not counted while something is not right" if wrong else "counting …"
         self.form.tell(self.preview, waits, ladder, self.size.height)
-        self.query_one("#sum", Static).update(menu.summed(self.checked, self.preview, self.at_work, self.size.width))
+        told = menu.summed(self.checked, self.preview, self.at_work, self.size.width, self.app.key)
+        self.query_one("#sum", Static).update(told)
         button = self.query_one("#go", Button)
         button.disabled = bool(self.at_work) or self.checked is None or self.checked.spec is None
 

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from lth_tui import comparison, one_run, plain, sheet
 from lth_tui.chart import Curve
@@ -20,6 +20,7 @@ from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import comparing, differences
 from lth_tui.screens.comparing import Member, Reader
 from lth_tui.widgets.curves import Curves
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.table import Column, Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -66,7 +67,7 @@ class CompareScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs", "compare")
-        yield Static(Content.assemble(*differences.how()), id="how", markup=False)
+        yield Static(Content.assemble(*differences.how(self.app.key)), id="how", markup=False)
         yield Table(differences.MEMBERS, key=lambda line: line.key, cells=lambda line: line.cells, id="members")
         yield Static(id="what", markup=False)
         with Horizontal(id="panes"):
@@ -75,7 +76,7 @@ class CompareScreen(Screen[None]):
                 yield Table((), key=lambda line: line.key, cells=lambda line: line.cells, id="differences")
                 yield Static(id="notes", markup=False)
                 yield Table((), key=lambda line: line.key, cells=lambda line: line.cells, id="settings")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.set_class(not self.runs, "-empty")
@@ -166,7 +167,7 @@ class CompareScreen(Screen[None]):
         seen = [Curve(one.name, ()) if place in self.hidden else one for place, one in enumerate(curves)]
         hidden = any(one.points for one in curves)
         empty = (
-            "Every curve is hidden; Space shows one."
+            f"Every curve is hidden; {self.app.key('compare.curve')} shows one."
             if hidden
             else f"No network of the arm {plain.line(self.arm, 40)} is trained yet."
         )
@@ -191,7 +192,7 @@ class CompareScreen(Screen[None]):
             table.set_columns(differences.beside(first, members, others, wanted, differences.WIDTHS[self.metric]))
             table.show(differences.aligned(found, members, base, self.arm, self.metric))
             order = [base, *others]
-            paths = (Column("setting", 24, grow=1, most=30),)
+            paths = (Column("setting", 22, grow=1, most=30),)
             settings = self.table("settings")
             settings.set_columns(differences.beside(paths, members, order, wanted, 8))
             settings.show(differences.settings(found, [members[place] for place in order]))

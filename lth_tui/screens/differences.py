@@ -1,11 +1,11 @@
 """The tables of the screen that compares runs, and its sentences; each run keeps the sign and colour of its place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from engine.record import summary
 from lth_tui import chart, comparison, one_run, plain
-from lth_tui.keys import KEYS
 from lth_tui.screens import words
 from lth_tui.screens.comparing import Member
 from lth_tui.widgets.table import Cell, Column, Piece, Row
@@ -182,14 +182,16 @@ def _either(values: set[Any]) -> str:
     return " or ".join(map(str, sorted(values)))
 
 
-def how() -> list[tuple[str, str]]:
-    """How runs come here, in pieces of text and their styles."""
-    key = next((one for one in KEYS["runs"].keys if one.name == "compare"), None)
-    shown = (key.shown or key.keys.partition(",")[0]) if key else "="
-    steps = (("2", "the runs"), ("Space", "marks one there, and another"), (shown, "compares those that are marked"))
+def how(key: Callable[[str], str]) -> list[tuple[str, str]]:
+    """How runs come here, in pieces of text and their styles; `key` tells the key of a name of the registry."""
+    steps = (
+        ("app.go.runs", "the runs"),
+        ("runs.mark", "marks one there, and another"),
+        ("runs.compare", "compares those that are marked"),
+    )
     return [
         ("Nothing to compare yet\n\n", "bold $accent"),
         ("Two runs or more are laid over one another here: their curves, their differences at each sparsity, ", ""),
         ("and the settings in which they differ.\n\n", ""),
-        *(piece for key, said in steps for piece in ((f"  {key:<8}", "bold $primary"), (f"{said}\n", ""))),
+        *(piece for name, said in steps for piece in ((f"  {key(name):<8}", "bold $primary"), (f"{said}\n", ""))),
     ]

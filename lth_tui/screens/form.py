@@ -142,7 +142,8 @@ class Form(VerticalScroll, can_focus=False):
             said["dataset"] = plain.line(f"{given} · your own file")
         if short:
             name = self.focused_list or "schedule"
-            return Content.assemble((f"{name} ", "$accent"), (said[name], "$foreground-muted"))
+            told = menu.fitted(said[name], self.size.width - len(name) - 5)
+            return Content.assemble((f"{name} ", "$accent"), (told, "$foreground-muted"))
         parts = [
             (f"{name:<9}", "$accent") if part == 0 else (f"{said[name]}\n", "") for name in LISTS for part in (0, 1)
         ]

@@ -1,5 +1,7 @@
 """The words on top of a run: its state, what it came to or is doing, how far it is, and what warns."""
 
+from collections.abc import Callable
+
 from engine.record import rundir, summary
 from lth_tui import plain
 from lth_tui.screens import words
@@ -7,13 +9,16 @@ from lth_tui.screens.follow import Look
 from lth_tui.widgets.page import Line, wrapped
 
 
-def lines(look: Look, width: int, tall: bool = True, note: str = "") -> list[Line]:
-    """The lines of it, wrapped; `note` is one more word on what is shown below."""
+def lines(look: Look, width: int, key: Callable[[str], str], tall: bool = True, note: str = "") -> list[Line]:
+    """The lines of it, wrapped; `note` is one more word on what is shown below.
+
+    `key` tells the key of a name of the registry.
+    """
     view = look.view
     state = view["state"]
     text, tone = words.state(state)
     made = wrapped([(f"{text}  ", tone), (_what(view, note), "dim")], width)[: None if width >= 60 else 1]
-    made += [line for sentence in _words(look) for line in wrapped([sentence], width)]
+    made += [line for sentence in _words(look, key("run.resume")) for line in wrapped([sentence], width)]
     if state in rundir.ACTIVE or (state != "finished" and view["progress"]["trained"]):
         made.append(_progress(view, width))
     if doing := _doing(look):
@@ -81,24 +86,25 @@ def _doing(look: Look) -> str:
     return " · ".join(parts)
 
 
-def _words(look: Look) -> list[tuple[str, str]]:
-    """The verdict, or why there is none and what goes on from here."""
+def _words(look: Look, key: str) -> list[tuple[str, str]]:
+    """The verdict, or why there is none and what goes on from here: a key, and a line in a shell."""
     view, status = look.view, look.status
     state, again = view["state"], f"`lth resume {view['id'][-4:]}`"
     verdict = words.mapping(view["verdict"])
     sentence = verdict.get("sentence") or status.get("sentence")
     if state == "failed":
         cause = plain.line(view["cause"] or "nobody knows why")
-        return [(f"✗ {cause}", "bad"), (f"r, or {again}, goes on from its last checkpoint.", "dim")]
+        return [(f"✗ {cause}", "bad"), (f"{key}, or {again}, goes on from its last checkpoint.", "dim")]
     if state == "orphaned":
         cause = plain.line(view["cause"] or "its engine is gone")
-        return [(f"{cause[:1].upper()}{cause[1:]}; {again} goes on from its last checkpoint, and so does r.", "warn")]
+        goes = f"{again} goes on from its last checkpoint, and so does {key}."
+        return [(f"{cause[:1].upper()}{cause[1:]}; {goes}", "warn")]
     if state == "stopped":
         how = f" ({plain.line(view['cause'])})" if view["cause"] else ""
-        return [(f"Stopped{how}; what is done stays. r, or {again}, goes on from its last checkpoint.", "dim")]
+        return [(f"Stopped{how}; what is done stays. {key}, or {again}, goes on from its last checkpoint.", "dim")]
     if state == "queued":
         waits = look.waits[:1].upper() + look.waits[1:]
-        return [(f"{waits}." if waits else f"Nobody works on it yet; r, or {again}, starts it.", "accent")]
+        return [(f"{waits}." if waits else f"Nobody works on it yet; {key}, or {again}, starts it.", "accent")]
     if sentence and state == "finished":
         won = verdict.get("winning_ticket")
         return [(plain.line(sentence, 1000), "good" if won is True else "warn" if won is False else "accent")]

@@ -9,13 +9,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.record import history
 from lth_tui import plain
 from lth_tui.keys import KEYS, bindings
 from lth_tui.news import News
 from lth_tui.screens import words
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.table import Column, Row, Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -26,7 +27,7 @@ COLUMNS = (
     Column("state", 10),
     Column("ended", 5, right=True, keep=60),
     Column("ticket @ %", 11, right=True, keep=50),
-    Column("run", 38, grow=2, most=64),
+    Column("run", 26, grow=40, most=52),
     Column("", 30, grow=20, keep=5),
 )
 
@@ -74,7 +75,7 @@ class InboxScreen(Screen[None]):
         yield Table(COLUMNS, key=lambda news: news.run, cells=lambda news: cells(news, datetime.now()), id="news")
         yield Static(id="empty", markup=False)
         yield Static(id="about", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def on_screen_resume(self) -> None:
         if self.app.mail.news is not None:

@@ -57,7 +57,7 @@ class LaunchScreen(ChoosingScreen):
         self._from(message.source)
         self.check()
         remark = f" Mind: {message.found.remark}." if message.found.remark else ""
-        self.app.say(f"The form says what {message.source} does; F5 launches it.{remark}")
+        self.app.say(f"The form says what {message.source} does; {self.app.key('launch.launch')} launches it.{remark}")
 
     def _from(self, source: str) -> None:
         bar = self.query_one(TopBar)
@@ -95,7 +95,7 @@ class LaunchScreen(ChoosingScreen):
 
         def named(name: str | None) -> None:
             if name is not None:
-                self.app.say(f"Kept as {name}; F8 lists what is kept.")
+                self.app.say(f"Kept as {name}; {self.app.key('launch.presets')} lists what is kept.")
 
         suggested = plain.line(f"{spec.model.name} {spec.data.name} {spec.schedule.name}", 60)
         self.app.push_screen(NameScreen(self.app.runs, spec.model_dump(mode="json"), suggested), named)

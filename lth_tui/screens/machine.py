@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.errors import BadInput
 from engine.process import queue
@@ -21,6 +21,7 @@ from lth_tui import meters, plain, queue_view
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import slots, words
 from lth_tui.screens.acting import ask_to_stop
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.lines import Lines
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
@@ -37,6 +38,7 @@ class MachineScreen(Screen[None]):
     HELP_TITLE = KEYS["machine"].title
     CSS_PATH = "machine.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings("machine")
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (16, "-short"), (34, "-tall")]  # noqa: RUF012
 
     app: "LthApp"
 
@@ -71,7 +73,7 @@ class MachineScreen(Screen[None]):
         yield Table(slots.COLUMNS, key=lambda row: row.run, cells=lambda row: row.cells, id="queue")
         yield Static(id="about", markup=False)
         yield Lines(id="meters")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     # Looking
 

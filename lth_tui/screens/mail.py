@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import BadInput
 from engine.record import history, notes
+from lth_tui import plain
 from lth_tui.news import Inbox, News
 from lth_tui.screens import words
 from lth_tui.widgets.topbar import TopBar
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
 _ASKED = ("stopped", "orphaned")  # how a run ends that was stopped, at once if need be
+LENGTH = 80  # characters of what a notice tells of an end
 SINGLY = 2  # so many ends at once are told one by one, more of them in one notice
 
 
@@ -68,7 +70,8 @@ class Mail:
             for one in fresh:
                 severity = {"failed": "error", "orphaned": "warning"}.get(one.state, "information")
                 name = one.summary["name"] or one.run
-                self.app.say(" · ".join(filter(None, (f"{words.state(one.state)[0]}  {name}", said(one)))), severity)
+                told = plain.line(said(one), LENGTH)  # the inbox has the rest; a notice hides what one looks at
+                self.app.say(" · ".join(filter(None, (f"{words.state(one.state)[0]}  {name}", told))), severity)
             return
         counted = Counter(one.state for one in fresh)
         listed = ", ".join(f"{number} {state}" for state, number in counted.most_common())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from engine import catalog, schedules
@@ -82,6 +83,13 @@ def said(card: Any, entries: dict[str, dict[str, Any]]) -> str:
     return plain.line(f"{text} · {card.citation}")
 
 
+def fitted(text: str, width: int) -> str:
+    """A card in a sentence, less its last parts where there is no room for them; its first two stay."""
+    while cell_len(text) > width and text.count(" · ") > 1:
+        text = text.rpartition(" · ")[0]
+    return text
+
+
 def ladder_in_a_line(steps: Sequence[float]) -> list[Piece]:
     """The sparsities that are visited: blocks for what is left, and the numbers. Colours are the theme's."""
     if not steps:
@@ -109,15 +117,24 @@ def ladder(steps: Sequence[float], room: int) -> list[Piece]:
     return parts
 
 
-def summed(checked: choices.Checked | None, seen: previews.Preview | None, at_work: str, width: int) -> Content:
-    """What F5 would begin: how many trainings, how long, and the line that does the same; or what is at work."""
+def summed(
+    checked: choices.Checked | None,
+    seen: previews.Preview | None,
+    at_work: str,
+    width: int,
+    key: Callable[[str], str],
+) -> Content:
+    """What a launch would begin: how many trainings, how long, and the line that does the same; or what is at work.
+
+    `key` tells the key of a name of the registry.
+    """
     if at_work:
         return Content.assemble(("⋯ ", "$primary"), (plain.line(at_work), "bold"))
     if checked is None:
         return Content.assemble(("reading the menu", "$foreground-muted"))
     command, spec = plain.line(checked.command, 1000), checked.spec
     if spec is None:
-        told = ("something above is not right yet: F5 goes there\n", "$error")
+        told = (f"something above is not right yet: {key('launch.launch')} goes there\n", "$error")
         return Content.assemble(told, ("$ ", "$accent"), (command, "$foreground-muted"))
     time = previews.takes(seen) if seen else "…"
     parts = [
@@ -129,7 +146,7 @@ def summed(checked: choices.Checked | None, seen: previews.Preview | None, at_wo
         parts += [(f"   {words.count(len(spec.seeds), 'seed')} × (1 dense + {arms})", "$foreground-muted")]
     if seen is not None and seen.too_little:
         parts += [(f"   disk: {previews.room(seen)[0]}", "$error")]
-    line = command or "no line of `lth run` says these seeds; F7 keeps them as a preset"
+    line = command or f"no line of `lth run` says these seeds; {key('launch.save')} keeps them as a preset"
     sign = ("$ ", "$accent") if command else ("", "")
     return Content.assemble(*parts, ("\n", ""), sign, (line, "" if command else "$foreground-muted"))
 

@@ -60,7 +60,9 @@ class Pane(Container):
         for name in NAMES[2:]:
             yield Page(id=name)
         yield Static(id="foot", markup=False)
-        yield Input(id="search", compact=True, placeholder="search; Enter finds, Esc leaves", max_length=200)
+        leave = self.app.key_while_typing("run.back")
+        told = f"search; Enter finds{f', {leave} leaves' if leave else ''}"
+        yield Input(id="search", compact=True, placeholder=told, max_length=200)
 
     def on_mount(self) -> None:
         for name in TAILS:
@@ -118,7 +120,7 @@ class Pane(Container):
         if spec != self._spec:
             self._spec, self._about, self._asked = spec, None, False
         page = self.page("settings")
-        page.show(settings.lines(spec, self._about, page.size.width))
+        page.show(settings.lines(spec, self._about, page.size.width, self.app.key))
         if self._about is None and not self._asked:
             self._asked = True
             self.app.run_worker(lambda: self._tell(spec), thread=True, group="settings", exit_on_error=False)
@@ -176,14 +178,15 @@ class Pane(Container):
         """Under lines: whether their end is followed, and what a search found."""
         if self.opened not in READ:
             return
-        foot, page = self.query_one("#foot", Static), self.page(self.opened)
-        ends = "the end of it, followed" if page.following else "f follows its end"
+        foot, page, key = self.query_one("#foot", Static), self.page(self.opened), self.app.key
+        ends = "the end of it, followed" if page.following else f"{key('page.follow')} follows its end"
         said = [f"{TAILS[self.opened]}: {ends if page.lines else 'nothing in it yet'}"] if self.opened in TAILS else []
         if page.term:
             hits = page.hits()
             place = f"{hits.index(page.hit) + 1} of {len(hits)}" if page.hit in hits else "nowhere"
-            said.append(f"“{plain.line(page.term, 40)}”: {place}, n and N go on")
+            again, before = key("page.again"), key("page.again-back")
+            said.append(f"“{plain.line(page.term, 40)}”: {place}, {again} and {before} go on")
         else:
-            said.append("/ searches")
+            said.append(f"{key('page.search')} searches")
         if (text := " · ".join(said)) != str(foot.content):
             foot.update(text)

@@ -33,6 +33,7 @@ class PickScreen(ModalScreen[str | None]):
         columns = [Column("", width), Column("", 20, grow=1)]
         with Vertical(id="pick") as box:
             box.border_title = self.asked
+            box.border_subtitle = "Enter chooses, Esc leaves it"
             yield Table(
                 columns, key=lambda one: one[0], cells=lambda one: (one[0], [(one[1], "dim")]), header=False, id="list"
             )

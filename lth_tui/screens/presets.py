@@ -1,7 +1,7 @@
 """Choices kept under a name in runs/app.json: name one, choose one, forget one."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,9 +14,12 @@ from textual.widgets import Input, Static
 from engine.errors import BadInput
 from lth_tui import plain, preferences
 from lth_tui.keys import KEYS, bindings
-from lth_tui.screens.words import count, mapping
+from lth_tui.screens.words import mapping
 from lth_tui.widgets.field import NO_CONTROLS
 from lth_tui.widgets.table import Column, Row, Table
+
+if TYPE_CHECKING:
+    from lth_tui.app import LthApp
 
 Preset = tuple[str, Any]  # a name, and the spec as JSON
 _COLUMNS = (
@@ -39,7 +42,7 @@ def row(preset: Preset) -> Row:
     tree = mapping(spec)
     of = [plain.line(mapping(tree.get(part)).get("name", "·"), 40) for part in ("model", "data", "schedule")]
     seeds = tree.get("seeds")
-    told = count(len(seeds), "seed") if isinstance(seeds, list) else "·"
+    told = f"{len(seeds):,}" if isinstance(seeds, list) else "·"
     return (plain.line(name, 60), of[0], of[1], [(of[2], "dim")], [(told, "dim")])
 
 
@@ -49,6 +52,8 @@ class NameScreen(ModalScreen[str | None]):
     CSS_PATH = "presets.tcss"
     HELP_TITLE = KEYS["naming"].title
     BINDINGS: ClassVar[list[BindingType]] = bindings("naming")
+
+    app: "LthApp"
 
     def __init__(self, runs: Path, spec: dict[str, Any], suggested: str) -> None:
         super().__init__()
@@ -69,7 +74,9 @@ class NameScreen(ModalScreen[str | None]):
     def _told(self) -> None:
         self.error = ""
         there = self.query_one(Input).value.strip() in preferences.presets(self.runs)
-        self._say("One of this name is there; Enter replaces it." if there else "Enter keeps it, Esc does not.")
+        leave = self.app.key_while_typing("naming.leave")
+        keeps = f"Enter keeps it, {leave} does not." if leave else "Enter keeps it."
+        self._say("One of this name is there; Enter replaces it." if there else keeps)
 
     def _say(self, text: str, tone: str = "$foreground-muted") -> None:
         self.query_one("#told", Static).update(Content.assemble((plain.line(text), tone)))
@@ -96,6 +103,8 @@ class PresetsScreen(ModalScreen[Preset | None]):
     HELP_TITLE = KEYS["presets"].title
     BINDINGS: ClassVar[list[BindingType]] = bindings("presets")
 
+    app: "LthApp"
+
     def __init__(self, runs: Path) -> None:
         super().__init__()
         self.runs = runs
@@ -119,14 +128,15 @@ class PresetsScreen(ModalScreen[Preset | None]):
         found = sorted(preferences.presets(self.runs).items(), key=lambda preset: str(preset[0]).lower())
         self.table.show(found)
         self.table.repaint()
-        keys: list[tuple[str, str]] = []
-        for key, text in [("Enter", "fill the form"), ("x", "forget")] if found else []:
-            keys += [(f"{key} ", "bold $accent"), (f"{text}   ", "$foreground-muted")]
-        if self.gone:
-            keys += [("u ", "bold $accent"), (f"bring back {plain.line(self.gone[-1][0], 30)}   ", "$foreground-muted")]
-        empty = [] if found else [("Nothing is kept yet: F7 keeps what is chosen.   ", "$foreground-muted")]
-        told = Content.assemble(*empty, *keys, ("Esc ", "bold $accent"), ("back", "$foreground-muted"))
-        self.query_one("#told", Static).update(told)
+        keys = [("choose", "fill the form"), ("forget", "forget")] if found else []
+        keys += [("undo", f"bring back {plain.line(self.gone[-1][0], 30)}")] if self.gone else []
+        parts: list[tuple[str, str]] = []
+        if not found:
+            keep = f"Nothing is kept yet: {self.app.key('launch.save')} keeps what is chosen."
+            parts += [(f"{keep}   ", "$foreground-muted")]
+        for name, text in [*keys, ("back", "back")]:
+            parts += [(f"{self.app.key(f'presets.{name}')} ", "bold $accent"), (f"{text}   ", "$foreground-muted")]
+        self.query_one("#told", Static).update(Content.assemble(*parts).rstrip())
 
     @on(Table.Chosen)
     def _clicked(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from engine import catalog
 from engine.errors import BadInput
 from engine.models import sizes
-from engine.record import events, extensions, rundir
+from engine.record import events, extensions, finding, rundir
 from lth_tui.screens import words
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def look(runs: Path, spec: "RunSpec") -> Preview:
 def measured(runs: Path, tree: dict) -> tuple[int, int] | None:
     """Words and classes that the newest run on the very same data counted, by a model that reads as this one does."""
     reads = catalog.MODELS[tree["model"]["name"]].reads
-    for run in rundir.run_dirs(runs)[:_RECENT]:
+    for run in finding.run_dirs(runs)[:_RECENT]:
         other = extensions.spec(run)
         card = catalog.MODELS.get(str(words.mapping(other.get("model")).get("name")))
         if other.get("data") != tree["data"] or card is None or card.reads != reads:

@@ -13,7 +13,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from engine import catalog
 from engine.record import extensions, rundir, summary
@@ -22,6 +22,7 @@ from lth_tui.keys import bindings
 from lth_tui.screens import asking, menu
 from lth_tui.screens.asking import Checked, Question, Values
 from lth_tui.widgets.field import Field
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.table import Table
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class QuestionScreen(ModalScreen[None]):
                 if name == "dataset":
                     yield menu.table("dataset", lambda card: menu.dataset(card, self.entries.get(card.name)))
             yield Static(id="said", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.query_one("#question").border_title = self.question.title
@@ -95,7 +96,7 @@ class QuestionScreen(ModalScreen[None]):
                 _, hint, first = self.question.fields[field.path]
                 field.input.value = first
                 field.say(hint, "")
-        self.query(Field).first().input.focus()
+        self.query(Field).first().input.focus(scroll_visible=False)  # it is: what stands above it may yet go
         if "dataset" in self.question.fields:
             self.app.run_worker(self._list, thread=True, group="question", exit_on_error=False)
         self._look()

@@ -9,15 +9,13 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from engine.record import summary
 from lth_tui.keys import KEYS, bindings
-from lth_tui.screens import follow, headline, words
-from lth_tui.screens.acting import ask_to_stop
+from lth_tui.screens import acting, batch, follow, headline, words
 from lth_tui.screens.pane import NAMES, READ, Pane
 from lth_tui.screens.panes import rounds, settings
-from lth_tui.screens.resuming import resume
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.page import Page
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.tabs import Tabs
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 PANES = ("rounds", *NAMES)
 WIDE, TALL = 110, 34  # from here on the rounds stand beside the pane, or above it
 WIDER = 160  # and beside one of long lines
-_KEYS = {key.name: key for key in KEYS["run"].keys}
+_TITLES = {key.name: key.title for key in KEYS["run"].keys}
 
 
 class RunScreen(Screen[None]):
@@ -63,11 +61,11 @@ class RunScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar("runs", self.run_path.name)
         yield Page(id="head")
-        yield Tabs([(name, _KEYS[name].keys, _KEYS[name].title) for name in PANES], id="tabs")
+        yield Tabs([(name, self.app.key(f"run.{name}"), _TITLES[name]) for name in PANES], id="tabs")
         with Container(id="body"):
             yield Table(rounds.columns([]), key=lambda row: str(row.number), cells=lambda row: row.cells, id="rounds")
             yield Pane(self.run_path)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar(typing=(("enter", "Search"),))
 
     def on_mount(self) -> None:
         self.query_one("#head", Page).can_focus = False
@@ -128,7 +126,7 @@ class RunScreen(Screen[None]):
         return None if item is None else item.number
 
     def _show(self) -> None:
-        if self.look is None or not self.is_mounted:
+        if self.look is None or not self.is_mounted or not self.query("#pane > *"):  # the last: the app is leaving
             return
         self._show_head(self.look)
         self._arrange()
@@ -137,7 +135,7 @@ class RunScreen(Screen[None]):
 
     def _show_head(self, look: follow.Look) -> None:
         note = "" if self.metric == "accuracy" else f"table shows test {self.metric}"
-        lines = headline.lines(look, max(self.size.width - 2, 10), self.size.height >= TALL, note)
+        lines = headline.lines(look, max(self.size.width - 2, 10), self.app.key, self.size.height >= TALL, note)
         head = self.query_one("#head", Page)
         most = self.size.height // 2 if self.size.height >= 20 else 2
         if len(lines) != head.virtual_size.height or head.size.height != min(len(lines), most):
@@ -222,10 +220,14 @@ class RunScreen(Screen[None]):
 
     def action_stop(self) -> None:
         if self.look is not None:
-            ask_to_stop(self.app, self.run_path, self.look.view["state"])
+            acting.ask_to_stop(self.app, self.run_path, self.look.view["state"])
 
     def action_resume(self) -> None:
-        resume(self.app, self.run_path)
+        if self.look is not None and self.look.view["state"] == "finished":
+            extend = self.app.key("run.extend")
+            self.app.say(f"This run is finished: there is nothing to resume; {extend} extends it.")
+        else:
+            acting.perform(self.app, batch.RESUME, self.run_path)
 
     def action_extend(self) -> None:
         from lth_tui.screens import questions

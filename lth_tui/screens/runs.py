@@ -9,22 +9,22 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from engine.record.history import Summary
-from lth_tui import filtering, plain
+from lth_tui import filtering, keymap, plain
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens.acts import ActsScreen
 from lth_tui.screens.pick import PickScreen
-from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said
+from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said, told
+from lth_tui.widgets.keybar import KeyBar
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
-_ACTS = ("stop", "resume", "remove", "compare", "export", "tag", "note", "unmark")
-_ON_MARKED = [(key.keys, key.title.split()[0].lower()) for key in KEYS["runs"].keys if key.name in _ACTS]
+_ON_MARKED = ("stop", "resume", "remove", "compare", "export", "tag", "note", "unmark")
 
 
 class RunsScreen(ActsScreen):
@@ -49,7 +49,7 @@ class RunsScreen(ActsScreen):
     def compose(self) -> ComposeResult:
         yield TopBar("runs")
         yield Static(classes="notice", id="notice", markup=False)
-        row = lambda one: cells(one, datetime.now())  # noqa: E731
+        row = lambda one: cells(one, datetime.now(), self.app.key)  # noqa: E731
         yield Table(columns(self.order), key=lambda one: one["id"], cells=row, id="runs")
         yield Static(id="empty", markup=False)
         yield Static(id="marks", markup=False)
@@ -58,7 +58,7 @@ class RunsScreen(ActsScreen):
         yield Input(
             placeholder="words, field:value, !not: state:failed !tag:old seeds:>3 age:<2d", id="filter", compact=True
         )
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar(typing=(("enter", "Keep the filter"), ("runs.unfilter", "Show all")))
 
     def on_screen_resume(self) -> None:
         if self.app.summaries is not None:
@@ -117,6 +117,10 @@ class RunsScreen(ActsScreen):
         self.fitting = self.sieve.fitting(self.fitting if narrows else summaries, query, datetime.now())
         self._sifted = (summaries, text, self.order)
         self._tell(query.trouble)
+        if not self.fitting and self.table.has_focus:
+            self.set_focus(None)  # else what hides gives it to the filter, where keys would be typed
+        elif self.fitting and self.focused is None:
+            self.table.focus()
         self.set_class(not self.fitting, "-empty")
         if not self.fitting:
             self.query_one("#empty", Static).update(self._nothing(bool(summaries)))
@@ -128,21 +132,23 @@ class RunsScreen(ActsScreen):
         self.tell()
 
     def _nothing(self, filtered: bool) -> Content:
+        key = self.app.key
         if filtered:
-            return Content.assemble(("No run fits. ", "bold"), ("Esc shows all of them again.", "$foreground-muted"))
+            again = f"{key('runs.unfilter')} shows all of them again."
+            return Content.assemble(("No run fits. ", "bold"), (again, "$foreground-muted"))
         return Content.assemble(
             ("No runs yet\n\n", "bold $accent"),
+            (f"  {key('app.go.launch'):<10}", "bold $primary"),
+            ("choose model, dataset and schedule, and launch\n", ""),
+            ("  lth demo  ", "bold $primary"),
+            ("in a shell: all of it, small, in about two minutes\n", ""),
+            (f"  {key('app.help'):<10}", "bold $primary"),
+            ("the keys of any screen\n\n", ""),
             (
                 "A run asks whether a text classifier holds a winning ticket: it trains the dense network, then round ",
                 "",
             ),
             ("by round prunes it, rewinds what is left and trains that again, beside its controls.\n\n", ""),
-            ("  1         ", "bold $primary"),
-            ("choose model, dataset and schedule, and launch\n", ""),
-            ("  lth demo  ", "bold $primary"),
-            ("in a shell: all of it, small, in about two minutes\n", ""),
-            ("  ?         ", "bold $primary"),
-            ("the keys of any screen\n\n", ""),
             (f"Runs are kept in {plain.path(self.app.runs)} and go on when this app is closed.", "$foreground-muted"),
         )
 
@@ -150,7 +156,7 @@ class RunsScreen(ActsScreen):
     def _about(self) -> None:
         """Two lines about the run under the cursor, redrawn only when they say something else."""
         one = self.table.item
-        text = "" if one is None else f"{plain.line(one['id'], 140)}\n{plain.line(said(one))}"
+        text = "" if one is None else f"{told(one)}\n{plain.line(said(one, self.app.key))}"
         if text != self.said:
             self.said = text
             first, _, second = text.partition("\n")
@@ -168,8 +174,9 @@ class RunsScreen(ActsScreen):
         if text != self.hint:
             self.hint = text
             parts = [(f"{text} ", "bold $accent")]
-            for key, what in () if self.at_work else _ON_MARKED:
-                parts += [(f" {key}", "$accent"), (f" {what}", "$foreground-muted")]
+            for name in () if self.at_work else _ON_MARKED:
+                what = keymap.named()[f"runs.{name}"].title.split()[0].lower()
+                parts += [(f" {self.app.key(f'runs.{name}')}", "$accent"), (f" {what}", "$foreground-muted")]
             self.query_one("#marks", Static).update(Content.assemble(*parts))
             self.set_class(bool(text), "-marked")
 

@@ -96,8 +96,8 @@ def _with(arrow: str, column: Column) -> Column:
     return replace(column, title=[(title, "accent")], width=max(column.width, len(title)), keep=99)
 
 
-def cells(one: Summary, now: datetime) -> Row:
-    """A run as the cells of its row."""
+def cells(one: Summary, now: datetime, key: Callable[[str], str]) -> Row:
+    """A run as the cells of its row; `key` tells the key of a name of the registry."""
     best, verdict = words.mapping(one["best"]), filtering.verdict(one)
     return (
         [words.state(one["state"])],
@@ -111,7 +111,7 @@ def cells(one: Summary, now: datetime) -> Row:
         [(verdict, VERDICTS.get(verdict, ""))],
         [(words.age(one["created"], now), "dim")],
         [(plain.line(one["name"] or one["id"], 80), "dim")],
-        [(plain.line(said(one)), "bad" if one["state"] == "failed" else "dim")],
+        [(plain.line(said(one, key)), "bad" if one["state"] == "failed" else "dim")],
     )
 
 
@@ -123,16 +123,22 @@ def _progress(one: Summary) -> list[tuple[str, str]] | str:
     return [*words.bar(fraction, 6, tone), (f" {100 * fraction:3.0f}%", "" if tone == "live" else "dim")]
 
 
-def said(one: Summary) -> str:
+def told(one: Summary) -> str:
+    """The run's id in full, and what its user calls it."""
+    tags = one["tags"] if isinstance(one["tags"], list) else []
+    return plain.line("  ".join([one["id"], *filter(None, [one["name"]]), *(f"#{tag}" for tag in tags)]), 140)
+
+
+def said(one: Summary, key: Callable[[str], str]) -> str:
     """The run's own words: its verdict, why it failed, or the time left."""
     if one["state"] == "failed":
         return f"failed: {one['cause'] or 'nobody knows why'}"
     if one["state"] == rundir.UNREADABLE:
         return str(one["cause"])
-    if one["state"] == "orphaned":
-        return f"{one['cause']}; r goes on with it"
-    if one["state"] == "stopped" and one["cause"]:
-        return f"{one['cause']}; r goes on with it"
+    if one["state"] in ("orphaned", "stopped"):
+        return f"{one['cause'] or 'stopped before its end'}; {key('runs.resume')} goes on with it"
+    if one["state"] == "queued":
+        return f"not begun yet; {key('app.go.machine')} shows who waits for what"
     if one["sentence"]:
         return str(one["sentence"])
     left = words.duration(words.mapping(one["progress"]).get("seconds_left"))

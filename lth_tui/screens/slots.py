@@ -11,10 +11,10 @@ from lth_tui.screens.words import Piece
 from lth_tui.widgets.table import Column, Row
 
 COLUMNS = (
-    Column("state", 12),
+    Column("state", 10),
     Column("done", 11, keep=70),
     Column("since", 5, right=True, keep=60),
-    Column("run", 38, grow=2, most=64),
+    Column("run", 24, grow=40, most=52),
     Column("", 30, grow=20, keep=5),
 )
 

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from lth_tui import chart
 from lth_tui.chart import Axis, Curve
 
-WIDEST, TALLEST = 120, 30
+WIDEST, TALLEST = 120, 36
 
 
 class Curves(Widget, can_focus=False):

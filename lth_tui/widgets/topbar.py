@@ -41,7 +41,8 @@ class TopBar(Widget, can_focus=False):
             parts += [(title, "bold" if here else "$foreground-muted")]
             parts += [(self._count(name), "bold $warning")]
         if self.within:
-            parts += [("› ", "$foreground-muted"), (self.within, "bold")]
+            room = self.size.width - 3 - sum(Content(text).cell_length for text, _ in parts)
+            parts += [("› ", "$foreground-muted"), (_end(self.within, room), "bold")]
         right = f"● {self.running} running " if self.running else ""
         room = self.size.width - sum(Content(text).cell_length for text, _ in parts) - len(right)
         if right and room >= 1:
@@ -71,3 +72,8 @@ class TopBar(Widget, can_focus=False):
             if at <= event.x < end:
                 await self.app.run_action(f"go('{name}')")
             at = end
+
+
+def _end(text: str, room: int) -> str:
+    """A run's id, or as much of its end as there is room for: that is what tells it from others."""
+    return text if cell_len(text) <= room else f"…{text[len(text) - max(room - 1, 0) :]}"

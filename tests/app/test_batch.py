@@ -1,7 +1,10 @@
 """Runs that are marked, and what is done to all of them: asked once, told once, undone as one."""
 
 import csv
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,10 @@ from textual.widgets import Input
 
 from engine.errors import BadInput
 from engine.process import launch, queue
-from engine.record import history, notes, rundir
+from engine.record import finding, history, notes, rundir, trash
 from lth_tui.app import LthApp
 from lth_tui.screens import batch
+from lth_tui.screens.acts import ActsScreen
 from lth_tui.screens.ask import AskScreen
 from lth_tui.screens.confirm import ConfirmScreen
 from lth_tui.screens.runs import RunsScreen
@@ -26,7 +30,7 @@ def many(runs: Path, *states: str) -> list[Path]:
 
 
 def there(runs: Path) -> set[Path]:
-    return set(rundir.run_dirs(runs))
+    return set(finding.run_dirs(runs))
 
 
 async def told(pilot, words: str) -> None:
@@ -79,7 +83,7 @@ async def test_marks_survive_the_filter_a_look_and_another_order_and_go_with_the
         await until(pilot, lambda: len(screen.table.items) == 4)
         await pilot.press("O")
         assert screen.marked == {run.name for run in made}
-        rundir.trash(made[0])
+        trash.put(made[0])
         await sees(pilot, "2 marked")
         assert screen.marked == {run.name for run in made[1:]}
 
@@ -113,6 +117,30 @@ async def test_marked_runs_are_removed_with_one_question_and_come_back_with_one_
         await told(pilot, "Nothing was removed here.")
 
 
+def test_a_run_that_is_over_is_not_removed_while_somebody_starts_it_again(runs: Path) -> None:
+    """Between the look at its state and the move its engine may be beginning, with no lock of its own yet."""
+    (run,) = many(runs, "finished")
+    with ThreadPoolExecutor() as pool:
+        with queue._alone(runs):  # as a dispatcher while its engine has not said that it lives
+            removed = pool.submit(batch.do, batch.REMOVE, run)
+            time.sleep(0.3)
+            assert run.is_dir()
+            assert not removed.done()
+            hold = "import sys, time, pathlib, engine.record.liveness as l; l.hold(pathlib.Path(sys.argv[1]))"
+            code = f"{hold}; print(flush=True); time.sleep(60)"
+            engine = subprocess.Popen([sys.executable, "-c", code, run], stdout=subprocess.PIPE)
+            assert engine.stdout is not None
+            engine.stdout.readline()
+        try:
+            became = removed.result(60)
+        finally:
+            engine.kill()
+            engine.communicate()
+    assert not became.well
+    assert "has a working engine" in became.sentence
+    assert run.is_dir()
+
+
 async def test_stopping_says_what_became_of_each_kind(runs: Path, monkeypatch) -> None:
     made = many(runs, "running", "running", "finished", "running")
     asked: list[Path] = []
@@ -141,6 +169,36 @@ async def test_stopping_says_what_became_of_each_kind(runs: Path, monkeypatch) -
         await told(pilot, "2 asked to stop, 1 had no engine")
         assert asked == [made[0], made[1], made[3]]
         assert len(pilot.app._notifications) == 1
+
+
+async def test_who_was_asked_whether_to_stop_kills_nothing_that_somebody_else_stopped_meanwhile(
+    runs: Path, monkeypatch
+) -> None:
+    (run,) = many(runs, "running")
+    did: list[str] = []
+    monkeypatch.setattr(launch, "ask_to_stop", lambda run: bool(did.append("asked")) or True)
+    monkeypatch.setattr(launch, "end", lambda run: bool(did.append("killed")) or True)
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "● running")
+        await pilot.press("s")
+        await sees(pilot, "Stop this run?")
+        rundir.write_status(run, rundir.read_status(run) | {"state": "stopping"})
+        await pilot.press("y")
+        await told(pilot, f"{run.name} was asked to stop.")
+        await sees(pilot, "◐ stopping")
+        await pilot.press("s")
+        await sees(pilot, "End it at once?")
+        await pilot.press("y")
+        await told(pilot, f"{run.name} was ended.")
+    assert did == ["asked", "killed"]
+
+
+def test_a_screen_that_leaves_out_what_its_list_shows_cannot_be_made() -> None:
+    class Half(ActsScreen):
+        chosen = shown = ()
+
+    with pytest.raises(TypeError, match=r"current.*tell"):
+        Half()
 
 
 async def test_what_nothing_can_be_done_to_is_told_and_not_asked(runs: Path) -> None:
@@ -187,7 +245,7 @@ async def test_one_run_is_resumed_without_a_question_and_refused_with_the_reason
         await told(pilot, f"{made[0].name} is at work again.")
         await until(pilot, lambda: not pilot.app.screen.at_work)
         await pilot.press("j", "r")
-        await told(pilot, f"{made[1].name} was finished.")
+        await told(pilot, f"{made[1].name} is finished: there is nothing to resume.")
 
 
 async def test_tags_of_one_run_are_edited_and_those_of_many_added_and_taken_away(runs: Path) -> None:
@@ -210,9 +268,11 @@ async def test_tags_of_one_run_are_edited_and_those_of_many_added_and_taken_away
         await answered(pilot, "-old sweep")
         await told(pilot, "2 tagged.")
         assert (notes.read(one).tags, notes.read(two).tags) == (("new", "sweep"), ("sweep",))
-        await pilot.press("slash", *"tag:sweep")
-        await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
+        await until(pilot, lambda: not pilot.app.screen.at_work)
+        await pilot.press("slash", *"tag:new")
+        await until(pilot, lambda: [item["id"] for item in pilot.app.screen.table.items] == [one.name])
         await pilot.press("escape")
+        await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
 
 
 async def test_a_note_is_kept_shown_and_left_as_it_was_by_escape(runs: Path) -> None:
@@ -335,7 +395,7 @@ async def test_hostile_words_break_nothing_of_it(runs: Path, size: tuple[int, in
     def refused(run: Path) -> None:
         raise BadInput(HOSTILE)
 
-    monkeypatch.setattr(rundir, "trash", refused)
+    monkeypatch.setattr(trash, "put", refused)
     async with LthApp().run_test(notifications=True, size=size) as pilot:
         await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
         for key in ("t", "N", "e", "o"):

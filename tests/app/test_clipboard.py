@@ -2,6 +2,8 @@
 
 import base64
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,22 @@ async def test_the_app_writes_exactly_that_and_shows_the_text(runs: Path, monkey
         assert copied == clipboard.sequence("lth show [/x] \x1b]0;a\x07", {inside: "here"} if inside else {})
         app.copy("x" * 80_000)
         await sees(pilot, "Not copied")
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+async def test_in_a_tmux_as_it_comes_the_text_is_in_its_buffer(runs: Path, tmp_path: Path, monkeypatch) -> None:
+    def tmux(*arguments: str) -> str:
+        command = ["tmux", "-S", str(tmp_path / "socket"), "-f", "/dev/null", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
+
+    monkeypatch.delenv("TMUX", raising=False)
+    tmux("new-session", "-d", "sleep 600")
+    try:
+        monkeypatch.setenv("TMUX", f"{tmp_path / 'socket'},1,0")
+        app = LthApp()
+        async with app.run_test(notifications=True) as pilot:
+            app.copy("lth show 4f2a")
+            await sees(pilot, "Copied: lth show 4f2a")
+        assert tmux("show-buffer") == "lth show 4f2a"
+    finally:
+        tmux("kill-server")

@@ -13,6 +13,7 @@ from lth_tui import chart, sheet
 from lth_tui.app import LthApp
 from lth_tui.screens.compare import CompareScreen
 from lth_tui.screens.run import RunScreen
+from lth_tui.screens.runs import RunsScreen
 from lth_tui.widgets.curves import Curves
 from tests.app.story import SPEC, Story, drawn, sees, shown, until
 from tests.app.test_hostile import OBEYED, texts
@@ -226,7 +227,12 @@ async def test_no_runs_say_how_they_are_chosen_and_one_says_what_is_missing(runs
         await sees(pilot, "Nothing to compare yet", "Space", "marks one there")
         for key in ("space", "b", "a", "m", "y", "w", "tab", "enter"):
             await pilot.press(key)
+        await pilot.pause(0.3)
+        assert isinstance(pilot.app.screen, CompareScreen)
+        assert "Nothing to compare yet" in drawn(pilot)
+        assert pilot.app.clipboard == ""
         await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
         one = made(runs)
         await opened(pilot, one, one)
         await pilot.press("tab")

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.record import notes, rundir
+from engine.record import notes, rundir, trash
 from lth_tui import news, preferences, themes
 from lth_tui.app import LthApp
 from lth_tui.screens.confirm import ConfirmScreen
@@ -221,7 +221,7 @@ async def test_a_run_that_was_stopped_from_here_is_no_news(runs: Path, said, mon
         await pilot.press("s")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         await pilot.press("y")
-        await sees(pilot, "Asked to stop")
+        await sees(pilot, "was asked to stop")
         story.say("stopped", finished=NOW)
         await until(pilot, lambda: read_on_disk(story.run) == [True])
         assert [text for text, _ in said if "stopped" in text] == []
@@ -265,7 +265,7 @@ async def test_a_run_that_is_removed_is_no_news_any_more(runs: Path) -> None:
     story = ended(runs)
     async with LthApp().run_test(notifications=True) as pilot:
         await opened(pilot, 1)
-        rundir.trash(story.run)
+        trash.put(story.run)
         await until(pilot, lambda: listed(pilot) == [])
         await sees(pilot, "Nothing new")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.record import rundir
+from engine.record import finding
 from lth_tui.app import LthApp
 from lth_tui.screens.compare import CompareScreen
 from lth_tui.screens.launch import LaunchScreen
@@ -53,8 +53,8 @@ async def test_choose_launch_watch_quit_reopen_compare_remove_undo(runs: Path) -
         await sees(pilot, "Remove 2 runs?")
         await pilot.press("y")
         await sees(pilot, "No runs yet")
-        assert rundir.run_dirs(runs) == []
+        assert finding.run_dirs(runs) == []
         await until(pilot, lambda: not again.screen.at_work)
         await pilot.press("u")
         await until(pilot, lambda: drawn(pilot).count("✓ finished") == 2)
-    assert sorted(rundir.run_dirs(runs)) == sorted(made)
+    assert sorted(finding.run_dirs(runs)) == sorted(made)

@@ -10,7 +10,7 @@ from textual.widgets import Button
 from engine import schedules
 from engine import spec as specs
 from engine.errors import BadInput
-from engine.record import liveness, rundir
+from engine.record import finding, liveness, rundir
 from lth_tui.app import LthApp
 from lth_tui.screens import choice as choices
 from lth_tui.screens import menu
@@ -66,7 +66,7 @@ async def test_a_dataset_that_is_not_here_says_how_to_get_it() -> None:
         await sees(pilot, "ag_news is not here yet", "lth data fetch ag_news, or lth data")
         await pilot.press("f5")
         await until(pilot, lambda: pilot.app.screen.refusal)
-        assert rundir.run_dirs(pilot.app.runs) == []
+        assert finding.run_dirs(pilot.app.runs) == []
 
 
 async def test_every_wrong_field_has_its_own_sentence_beside_it() -> None:
@@ -85,7 +85,7 @@ async def test_every_wrong_field_has_its_own_sentence_beside_it() -> None:
         assert pilot.app.screen.query_one("#go", Button).disabled
         await pilot.press("f5")
         assert pilot.app.focused is field(pilot.app, "seeds").input
-        assert rundir.run_dirs(pilot.app.runs) == []
+        assert finding.run_dirs(pilot.app.runs) == []
 
 
 async def test_arms_are_switched_but_the_ticket_stays() -> None:

@@ -11,7 +11,7 @@ from engine import spec as specs
 from engine.data import hub
 from engine.errors import BadInput
 from engine.process import queue
-from engine.record import rundir
+from engine.record import finding, rundir
 from lth_tui import preferences
 from lth_tui.app import LthApp
 from lth_tui.screens.launch import LaunchScreen
@@ -94,7 +94,7 @@ async def test_launching_what_is_wrong_goes_to_the_first_wrong_field(runs: Path)
         await until(pilot, lambda: "schedule" in screen.errors)
         await pilot.press("f5")
         assert app.focused is screen.table("schedule")
-        assert rundir.run_dirs(runs) == []
+        assert finding.run_dirs(runs) == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_a_queued_run_waits_its_turn_while_the_form_stays(news: Path, runs
             await told(pilot, f"is number {number} in the queue, which is paused (until tomorrow)")
         assert app.screen is screen
         assert not screen.query_one("#go").disabled
-    made = rundir.run_dirs(runs)
+    made = finding.run_dirs(runs)
     assert [rundir.state(run) for run in made] == ["queued", "queued"]
     assert specs.of_run(made[0]).data.name == "ag_news"
 
@@ -149,7 +149,7 @@ async def test_a_run_that_cannot_be_queued_is_said_at_its_place(runs: Path) -> N
         await pilot.press("f6")
         await until(pilot, lambda: "dataset" in screen.errors)
         await until(pilot, lambda: screen.table("dataset").has_focus)
-        assert rundir.run_dirs(runs) == []
+        assert finding.run_dirs(runs) == []
 
 
 # Presets

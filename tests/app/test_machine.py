@@ -171,7 +171,7 @@ async def test_s_withdraws_what_waits_and_asks_what_works_to_stop(runs: Path, mo
         await pilot.press("s")
         await sees(pilot, "Take it out of the queue?")
         await pilot.press("y")
-        await sees(pilot, "waits no more", "nobody waits")
+        await sees(pilot, "was taken out of the queue", "nobody waits")
         assert rundir.state(run) == "stopped"
         screen.table.move_to_key(worker.name)
         await pilot.press("s")

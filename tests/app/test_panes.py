@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from engine import spec as specs
-from lth_tui import chart
+from lth_tui import chart, keymap
 from lth_tui.screens import headline
 from lth_tui.screens.follow import Follower, Look, sizes
 from lth_tui.screens.panes import happenings, layers, learning, log, rounds, settings
@@ -20,6 +20,11 @@ from tests.faults import hostile
 
 def text(lines: Any) -> str:
     return "\n".join("".join(piece for piece, _ in line) for line in lines)
+
+
+def key(name: str) -> str:
+    """The usual key of a name of the registry."""
+    return keymap.shown(keymap.usual()[name][0])
 
 
 def look(story: Story) -> Look:
@@ -152,7 +157,7 @@ def test_settings_stand_out_where_they_differ_and_end_in_the_line() -> None:
     spec = orjson.loads(specs.dump(specs.compose("cnn", "pydoc", settings={"training.epochs": 9, "device": "cpu"})))
     about = settings.told(spec)
     assert about.line == "lth run -m cnn -d pydoc --set training.epochs=9 --set device=cpu"
-    lines = settings.lines(spec, about, 78)
+    lines = settings.lines(spec, about, 78, key)
     shown = text(lines)
     assert "$ lth run -m cnn -d pydoc --set training.epochs=9" in shown
     assert "epochs               9   usually 6" in shown
@@ -164,7 +169,7 @@ def test_settings_of_no_spec_are_words() -> None:
     for spec in ({}, {"model": 3, "training": {"x": [1, {}]}}, {"seeds": [3, 5]}):
         about = settings.told(spec)
         assert about.line == ""
-        assert "No line makes this run" in text(settings.lines(spec, about, 40))
+        assert "No line makes this run" in text(settings.lines(spec, about, 40, key))
 
 
 # Events and log
@@ -211,7 +216,7 @@ def test_a_log_line_that_has_not_ended_is_shown_and_goes_on(runs: Path) -> None:
 
 def test_an_orphan_says_what_became_of_its_engine_and_what_goes_on(runs: Path) -> None:
     story = Story(runs, "running", process={"pid": 1})
-    shown = text(headline.lines(look(story), 200))
+    shown = text(headline.lines(look(story), 200, key))
     assert f"`lth resume {story.run.name[-4:]}` goes on from its last checkpoint, and so does r." in shown
     assert "Its engine" in shown or "This machine" in shown
 
@@ -219,7 +224,7 @@ def test_an_orphan_says_what_became_of_its_engine_and_what_goes_on(runs: Path) -
 def test_words_on_top_never_grow_wider_than_the_screen(runs: Path) -> None:
     story = Story(runs, "failed", spec={"model": {"name": "宽" * 200}}, cause="no " + "w" * 300)
     for width in (10, 38, 78, 118):
-        lines = headline.lines(look(story), width)
+        lines = headline.lines(look(story), width, key)
         assert max(sum(cell_len(piece) for piece, _ in line) for line in lines) <= width
 
 
@@ -242,8 +247,8 @@ def test_every_pane_shows_hostile_text_harmlessly(runs: Path, state: str) -> Non
         assert found is not None
         spec = found.view["spec"]
         shown = [
-            text(headline.lines(found, 80)),
-            text(settings.lines(spec, settings.told(spec), 80)),
+            text(headline.lines(found, 80, key)),
+            text(settings.lines(spec, settings.told(spec), 80, key)),
             text(happenings.Tail(run).read()[0]),
             text(log.Tail(run).read()[0]),
             learning.title(found, 1, "accuracy"),
@@ -262,7 +267,7 @@ def test_a_follower_of_nothing_and_of_nonsense_shows_words(tmp_path: Path, runs:
     for run in (tmp_path / "gone", story.run):
         found = Follower(run).look()
         assert found is not None
-        assert headline.lines(found, 80)
+        assert headline.lines(found, 80, key)
         assert layers.lines(found, 0, 80)
         rounds.rows(found)
         learning.drawing(found, 0, "accuracy")

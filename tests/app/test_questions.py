@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from engine import spec as specs
 from engine.process import launch
 from engine.randomness import NUMBERS
-from engine.record import events, extensions, rundir, tickets
+from engine.record import events, extensions, finding, rundir, tickets
 from lth_tui.app import LthApp
 from lth_tui.screens.questions import QuestionScreen, ask_extend, ask_stability, ask_transfer
 from lth_tui.screens.run import RunScreen
@@ -240,7 +240,7 @@ async def test_a_start_goes_on_when_its_dialog_is_left_and_is_told(runs: Path, n
         await pilot.press("enter", "escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, QuestionScreen))
         may.set()
-        made = lambda: [one for one in rundir.run_dirs(runs) if one != run]  # noqa: E731
+        made = lambda: [one for one in finding.run_dirs(runs) if one != run]  # noqa: E731
         told = lambda: [notice.message for notice in pilot.app._notifications]  # noqa: E731
         await until(pilot, lambda: any(one.startswith(made()[0].name) for one in told()))
         assert len(made()) == 1, "the second enter began nothing"

@@ -322,7 +322,8 @@ async def test_a_run_that_stopped_is_resumed(runs: Path, monkeypatch) -> None:
     async with LthApp(run=story.run).run_test(size=(80, 24), notifications=True) as pilot:
         await sees(pilot, "Stopped; what is done stays")
         await pilot.press("r")
-        await until(pilot, lambda: "It goes on from its last checkpoint." in shown(pilot.app))
+        again = f"{story.run.name} is at work again."
+        await until(pilot, lambda: again in [one.message for one in pilot.app._notifications])
     assert begun == [story.run]
 
 

@@ -1,16 +1,21 @@
 """The runs screen: live, and what can be done to a run there."""
 
 import asyncio
+import re
 import threading
 from pathlib import Path
 
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
-from engine.record import history, rundir
+from engine.record import finding, history, rundir, trash
+from lth_tui import chart
 from lth_tui.app import LthApp
+from lth_tui.screens import legend, words
 from lth_tui.screens.confirm import ConfirmScreen
+from lth_tui.screens.help import HelpScreen
 from lth_tui.screens.run import RunScreen
 from lth_tui.screens.runs import RunsScreen
+from lth_tui.screens.runs_table import VERDICTS
 from tests.app.story import Story, drawn, farewell, many, sees, shown, until
 
 
@@ -133,7 +138,7 @@ async def test_stopping_asks_and_any_other_key_leaves_the_run_alone(runs: Path, 
         await pilot.press("s")
         await sees(pilot, "Stop this run?")
         await pilot.press("y")
-        await sees(pilot, "Asked to stop")
+        await sees(pilot, "was asked to stop")
         assert asked == [(story.run, False)]
 
 
@@ -201,9 +206,37 @@ async def test_help_lists_the_keys_of_the_screen(runs: Path) -> None:
     async with LthApp().run_test(notifications=True, size=(100, 50)) as pilot:
         await sees(pilot, "✓ finished")
         await pilot.press("question_mark")
-        await sees(pilot, "Remove", "Quit", "Next row", "Filter", "Undo")
+        await sees(pilot, "Remove", "Leave the app", "Next row", "Filter", "Bring back what was removed last")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+
+
+async def test_help_explains_every_sign_and_colour_below_the_keys_on_a_small_terminal_too(runs: Path) -> None:
+    Story(runs, "finished")
+    async with LthApp().run_test(notifications=True, size=(80, 24)) as pilot:
+        await sees(pilot, "✓ finished")
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        page, static = pilot.app.screen.query_one("#help"), pilot.app.screen.query_one("#help Static", Static)
+        seen: set[str] = set()
+        for top in range(0, page.max_scroll_y + 10, 10):
+            page.scroll_to(y=top, animate=False)
+            await pilot.pause(0.1)
+            seen |= {found[1].strip() for found in re.finditer(r"│  (.{57})", drawn(pilot))}
+        assert "Esc closes this. Runs go on when the app is closed." in seen, "all of it can be scrolled to"
+        entries = [entry for _, entries in legend.groups() for entry in entries]
+        for signs, meaning in entries:
+            (line,) = [one for one in seen if one.endswith(f" {meaning}")]
+            assert line.startswith("".join(text for text, _ in signs).strip()), "on one line"
+        spans = {(static.content.plain[one.start : one.end], one.style) for one in static.content.spans}
+        for name, (sign, tone) in words.STATES.items():
+            shown_as = words.state(name)[0]
+            assert shown_as.startswith(sign)
+            assert (shown_as, words.COLOURS[tone]) in spans
+        for verdict, tone in VERDICTS.items():
+            assert (verdict, words.COLOURS[tone]) in spans
+        drawn_with = "".join(text for signs, _ in entries for text, _ in signs)
+        assert set(chart.MARKERS + chart.DENSE[0] + chart.LINEAR[0]) <= set(drawn_with)
 
 
 async def test_a_list_that_comes_while_the_app_is_leaving_finds_no_screen_to_break(runs: Path, monkeypatch) -> None:
@@ -230,7 +263,7 @@ async def test_quitting_says_which_runs_go_on(runs: Path) -> None:
         await pilot.press("q")
         await pilot.pause()
     assert farewells == ["2 runs go on without the app; `lth` comes back to them."]
-    assert all(rundir.read_status(run)["state"] == "running" for run in rundir.run_dirs(runs))
+    assert all(rundir.read_status(run)["state"] == "running" for run in finding.run_dirs(runs))
 
 
 async def test_the_filter_knows_fields_and_tells_what_makes_no_sense(runs: Path) -> None:
@@ -264,7 +297,7 @@ async def test_y_copies_the_id_of_a_run_in_both_screens(runs: Path) -> None:
 async def test_the_index_is_shown_before_all_runs_are_read_and_put_right_after(runs: Path, monkeypatch) -> None:
     stories = [Story(runs, "finished") for _ in range(3)]
     history.refresh(runs)
-    rundir.trash(stories[0].run)  # nobody told the index
+    trash.put(stories[0].run)  # nobody told the index
     refresh, go_on = history.refresh, threading.Event()
     monkeypatch.setattr(history, "refresh", lambda runs: go_on.wait(60) and refresh(runs))
     async with LthApp().run_test(notifications=True) as pilot:
@@ -322,3 +355,18 @@ async def test_a_key_that_a_run_is_needed_for_does_nothing_where_there_is_none(r
             assert isinstance(pilot.app.screen, RunsScreen)
         await pilot.press("o", "j", "enter", "greater_than_sign", "less_than_sign")
         await sees(pilot, "No runs yet")
+
+
+async def test_where_the_filter_lets_no_run_through_any_more_the_keys_go_on_to_the_screen(runs: Path) -> None:
+    Story(runs)
+    story = Story(runs, state="stopped")
+    app = LthApp()
+    async with app.run_test(notifications=True) as pilot:
+        await sees(pilot, "pydoc")
+        await pilot.press("slash", *"state:stopped", "enter", "x", "y")
+        await sees(pilot, "No run fits")
+        assert not story.run.exists()
+        await pilot.press("u")
+        await until(pilot, story.run.exists)
+        await until(pilot, lambda: app.screen.table.has_focus and app.screen.fitting)
+        assert app.screen.query_one("#filter").value == "state:stopped"

@@ -3,6 +3,7 @@
 import os
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.style import Style
@@ -64,14 +65,34 @@ async def test_the_cursor_shows_colours_at_once_enter_keeps_them_and_escape_brin
         await pilot.press("escape")
         await until(pilot, lambda: app.theme == themes.DARK and not isinstance(app.screen, ColoursScreen))
         assert not app.no_color
-        assert preferences.get(runs, "theme") is None
+        assert preferences.get(runs, preferences.mine("theme")) is None
         await pilot.press("ctrl+t", "j", "enter")
-        await until(pilot, lambda: preferences.get(runs, "theme") == themes.LIGHT)
+        await until(pilot, lambda: preferences.get(runs, preferences.mine("theme")) == themes.LIGHT)
         assert app.theme == themes.LIGHT
     again = LthApp()
     async with again.run_test(notifications=True) as pilot:
         await sees(pilot, "✓ finished")
         assert again.theme == themes.LIGHT
+
+
+async def test_in_a_shared_folder_each_user_has_colours_of_his_own(runs: Path, monkeypatch) -> None:
+    def become(name: str) -> None:
+        monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_name=name))
+
+    preferences.set(runs, "theme", themes.ANSI)  # as versions kept it that knew of no users
+    for user, before, chosen in (("ada", themes.ANSI, themes.LIGHT), ("bob", themes.ANSI, themes.CONTRAST)):
+        become(user)
+        app = LthApp()
+        async with app.run_test(notifications=True) as pilot:
+            await sees(pilot, "No runs yet")
+            assert app.theme == before
+            app.keep_colours(chosen)
+            await until(pilot, lambda name=chosen: preferences.get(runs, preferences.mine("theme")) == name)
+    become("ada")
+    app = LthApp()
+    async with app.run_test(notifications=True) as pilot:
+        await sees(pilot, "No runs yet")
+        assert app.theme == themes.LIGHT
 
 
 async def test_the_palette_chooses_colours_too(runs: Path) -> None:
@@ -80,7 +101,7 @@ async def test_the_palette_chooses_colours_too(runs: Path) -> None:
         await pilot.press("ctrl+p", *"colours: high")
         await until(pilot, lambda: "Colours: high-contrast" in shown(pilot.app) and "none" not in shown(pilot.app))
         await pilot.press("enter")
-        await until(pilot, lambda: preferences.get(runs, "theme") == themes.CONTRAST)
+        await until(pilot, lambda: preferences.get(runs, preferences.mine("theme")) == themes.CONTRAST)
         assert pilot.app.theme == themes.CONTRAST
 
 
@@ -92,7 +113,7 @@ def colours_sent(app: LthApp) -> set[str]:
 
 @pytest.mark.parametrize("screen", ["runs", "launch"])
 async def test_no_color_means_none_whatever_was_chosen(runs: Path, monkeypatch, screen: str) -> None:
-    preferences.set(runs, "theme", themes.LIGHT)
+    preferences.set(runs, preferences.mine("theme"), themes.LIGHT)
     monkeypatch.setenv("NO_COLOR", "1")
     Story(runs, "failed", cause="the disk is full")
     app = LthApp(screen)
@@ -103,7 +124,7 @@ async def test_no_color_means_none_whatever_was_chosen(runs: Path, monkeypatch, 
         await pilot.press("question_mark")
         await pilot.pause(0.1)
         assert colours_sent(app) == {"default"}
-        assert preferences.get(runs, "theme") == themes.LIGHT
+        assert preferences.get(runs, preferences.mine("theme")) == themes.LIGHT
         assert os.environ["NO_COLOR"] == "1"  # for the engines that are started here
 
 
@@ -117,7 +138,7 @@ async def test_an_empty_no_color_is_no_wish(runs: Path, monkeypatch) -> None:
 
 
 async def test_in_ansi_every_colour_is_one_of_the_terminals_own(runs: Path) -> None:
-    preferences.set(runs, "theme", themes.ANSI)
+    preferences.set(runs, preferences.mine("theme"), themes.ANSI)
     story = Story(runs, "finished", sentence="It is one.")
     for arm, accuracy in (("ticket", 0.9), ("reinit", 0.8)):
         story.trained(0, 0, "dense", 0.9)
@@ -137,7 +158,7 @@ async def test_in_ansi_every_colour_is_one_of_the_terminals_own(runs: Path) -> N
 
 @pytest.mark.parametrize(("name", "size"), [*((name, (40, 12)) for name in themes.THEMES), (themes.ANSI, (120, 40))])
 async def test_every_theme_shows_every_screen_at_any_size(runs: Path, name: str, size: tuple[int, int]) -> None:
-    preferences.set(runs, "theme", name)
+    preferences.set(runs, preferences.mine("theme"), name)
     Story(runs, "finished")
     app = LthApp()
     async with app.run_test(notifications=True, size=size) as pilot:
@@ -150,7 +171,7 @@ async def test_every_theme_shows_every_screen_at_any_size(runs: Path, name: str,
 
 @pytest.mark.parametrize("value", ["solarized", 5, None, ["dark"], "[/foo]"])
 async def test_a_theme_that_there_is_not_is_the_usual_one(runs: Path, value: object) -> None:
-    preferences.set(runs, "theme", value)
+    preferences.set(runs, preferences.mine("theme"), value)
     async with LthApp().run_test(notifications=True) as pilot:
         await sees(pilot, "No runs yet")
         assert pilot.app.theme == themes.DARK

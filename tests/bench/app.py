@@ -12,8 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from engine.record import history, rundir
-from engine.record.events import EventLog
-from tests.bench import made
+from tests.bench import live, made
 from tests.bench.command_line import _lth
 from tests.bench.figures import ROOT, Figure, at_most, spread
 from tests.bench.terminal import Terminal, on_terminal
@@ -23,7 +22,7 @@ MB = 1 << 20
 
 
 def run() -> list[Figure]:
-    return [*first_paint(), *answers(), *watching(60), *one_cell(), *lag()]
+    return [*first_paint(), *answers(), *watching(60), *one_cell(), *one_epoch(), *lag()]
 
 
 def first_paint(repeats: int = 5) -> Iterator[Figure]:
@@ -41,11 +40,11 @@ def first_paint(repeats: int = 5) -> Iterator[Figure]:
 
 
 def answers(repeats: int = 7) -> Iterator[Figure]:
-    """Filter, sort and page among many runs: from the last key until what it brings has been written."""
+    """Filter, sort and page among many runs: from the last key until what it brings stands there."""
     with made.own_folders() as folder:
         runs = made.finished_runs(folder / "runs", MANY)
         history.refresh(folder / "runs")
-        hidden, oldest = runs[MANY // 2].name, runs[-1].name
+        hidden = runs[MANY // 2].name
         with on_terminal(_lth()) as app:
             app.until(runs[0].name, app.began)
             app.quiet()
@@ -55,31 +54,24 @@ def answers(repeats: int = 7) -> Iterator[Figure]:
                 app.quiet(0.5)
                 app.send(hidden[-4:-1])
                 app.quiet(0.5)
-                found["filter"].append(_burst(app, hidden[-1]))
-                app.send("\x1b")
-                app.quiet()
-                app.send("g")
+                found["filter"].append(app.until(hidden, app.send(hidden[-1])))
                 app.quiet(0.5)
-                found["sort"].append(app.until(oldest, app.send("O")))
+                app.send("\x1b")  # the cursor stays on its run
                 app.quiet(0.5)
-                app.send("O")
+                app.until(runs[0].name, app.send("g"))
                 app.quiet(0.5)
-                app.send("g")
+                found["sort"].append(app.until("age↓", app.send("O")))
                 app.quiet(0.5)
-                found["page"].append(_burst(app, "\x1b[6~"))
+                app.until("age↑", app.send("O"))
+                app.quiet(0.5)
+                found["page"].append(app.until(lambda text: runs[0].name not in text, app.send("\x1b[6~")))
+                app.quiet(0.5)
                 app.send("g")
                 app.quiet(0.5)
     for name, values in found.items():
         value = 1000 * median(values)
         words = f"{name} at {MANY:,} runs"
         yield Figure("app", words, value, "ms", **at_most(value, 100, "ms"), note=spread(values, 1000, "ms"))
-
-
-def _burst(app: Terminal, keys: str) -> float:
-    """Seconds from a key to the end of what it has written."""
-    pressed = app.send(keys)
-    app.quiet(0.4)
-    return app.parts[-1][0] - pressed
 
 
 @contextmanager
@@ -95,26 +87,34 @@ def engines(runs: Path, count: int, *options: str) -> Iterator[list[str]]:
 
 
 def watching(seconds: float) -> Iterator[Figure]:
-    """The list of runs, eight of which tell an event every 100 ms."""
+    """The list of runs, eight of which tell an event every 100 ms; then keys, while they go on."""
     with made.own_folders() as folder, engines(folder / "runs", LIVE) as names, on_terminal(_lth()) as app:
         app.until(names[-1], app.began)
+        _helped(app, 2)
         time.sleep(10)  # what is made once is made
-        began, used, memory = time.perf_counter(), app.cpu(), app.process.memory_info().rss
-        keys: list[float] = []
-        while time.perf_counter() - began < seconds:
-            time.sleep(seconds / 12)
-            keys += [app.until("Everywhere", app.send("?"))]
-            app.send("\x1b")
+        began, used, memory = time.perf_counter(), app.cpu(), app.memory()
+        time.sleep(seconds)
         spent = time.perf_counter() - began
-        share, grown = 100 * (app.cpu() - used) / spent, app.process.memory_info().rss - memory
+        share, grown = 100 * (app.cpu() - used) / spent, app.memory() - memory
         written = len(app.since(began)) / spent / 1000
+        keys = _helped(app, 12)
     of = f"watching {LIVE} live runs for {seconds:.0f} s"
-    yield Figure("app", f"{of}: CPU", share, "% of a core", **at_most(share, 8, "%"), note="with help opened 12 times")
+    yield Figure("app", f"{of}: CPU", share, "% of a core", **at_most(share, 8, "%"))
     yield Figure("app", f"{of}: to the terminal", written, "KB/s", **at_most(written, 3, "KB/s"))
     yield Figure("app", f"{of}: memory grown by", grown / MB, "MB", **at_most(grown / MB, 2, "MB"))
     value = 1000 * median(keys)
     words = f"a key to its effect while {LIVE} runs stream (help opens)"
     yield Figure("app", words, value, "ms", **at_most(value, 50, "ms"), note=spread(keys, 1000, "ms"))
+
+
+def _helped(app: Terminal, times: int) -> list[float]:
+    """Seconds from the key to the help, each time."""
+    found = []
+    for _ in range(times):
+        found.append(app.until("Everywhere", app.send("?")))
+        app.send("\x1b")
+        time.sleep(1.37)  # at another moment of the tick each time
+    return found
 
 
 def one_cell(repeats: int = 7) -> Iterator[Figure]:
@@ -135,18 +135,42 @@ def one_cell(repeats: int = 7) -> Iterator[Figure]:
     yield Figure("app", "one cell changes", value, "bytes", **at_most(value, 600, "bytes"), note=spread(sizes))
 
 
+def one_epoch(repeats: int = 7) -> Iterator[Figure]:
+    """An epoch of the round that is trained, told by an engine: all that the run's own screen writes for it."""
+    panes = {"the chart of all rounds": "c", "its learning curve": "u"}
+    with made.own_folders() as folder, engines(folder / "runs", 1, "--still") as (name,):
+        engine = live.Hand(folder / "runs" / name)
+        engine.trained(0, "dense", 0.61)
+        for arm in live.ARMS:
+            engine.trained(1, arm, 0.6)
+        engine.epoch(2, "ticket", 1)
+        with on_terminal([*_lth(), "--run", name]) as app:
+            app.until("epoch 1 of", app.began)
+            for pane, key in panes.items():
+                app.send(key)
+                app.quiet(3)
+                sizes = []
+                for _ in range(repeats):
+                    told = time.perf_counter()
+                    epoch = engine.epoch(2, "ticket")
+                    app.until(f"epoch {epoch} of", told)
+                    app.quiet(1.5)
+                    sizes.append(len(app.since(told)))
+                value = median(sizes)
+                words = f"one epoch event on the run screen, beside {pane}"
+                yield Figure("app", words, value, "bytes", **at_most(value, 600, "bytes"), note=spread(sizes))
+
+
 def lag(repeats: int = 7) -> Iterator[Figure]:
     """A training's end is written by an engine: until its accuracy stands in the run's table."""
     with made.own_folders() as folder, engines(folder / "runs", 1, "--still") as (name,):
-        run, found = folder / "runs" / name, []
+        engine, found = live.Hand(folder / "runs" / name), []
         with on_terminal([*_lth(), "--run", name]) as app:
             app.until("sparsity", app.began)
             app.quiet(3)
-            log = EventLog(run)
             for number in range(repeats):
                 accuracy = 0.6123 + number / 100
-                told = {"seed": 0, "round": number + 1, "arm": "ticket", "sparsity": 1 - 0.8 ** (number + 1)}
-                log.append("trained", **told, test_accuracy=accuracy, seconds=1.0, best_epoch=1)
+                engine.trained(number + 1, "ticket", accuracy)
                 found.append(app.until(f"{100 * accuracy:.2f}", time.perf_counter()))
                 app.quiet(1 + 0.17 * number)  # at another moment of the tick each time
     value = median(found)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from engine.record import rundir
+from engine.record import finding
 from tests.conftest import write_news
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def runs_here() -> Path:
 
 def only_run() -> Path:
     """The one run of this test."""
-    (run,) = rundir.run_dirs(runs_here())
+    (run,) = finding.run_dirs(runs_here())
     return run
 
 
@@ -112,7 +112,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
 @pytest.fixture
 def finished(journey: tuple[Said, Path]) -> Path:
     """A finished run of three seeds, this test's own copy of it."""
-    (run,) = rundir.run_dirs(journey[1] / "runs")
+    (run,) = finding.run_dirs(journey[1] / "runs")
     runs_here().mkdir(parents=True, exist_ok=True)
     return Path(shutil.copytree(run, runs_here() / run.name))
 

@@ -6,7 +6,7 @@ import shutil
 import orjson
 import pytest
 
-from engine.record import events, rundir, summary, tickets
+from engine.record import events, finding, summary, tickets
 from tests.cli.conftest import call, lth, one_sentence, runs_here
 
 
@@ -17,7 +17,7 @@ def data(journey, news):
 
 
 def newest():
-    return rundir.run_dirs(runs_here())[0]
+    return finding.run_dirs(runs_here())[0]
 
 
 def test_stability_is_asked_followed_and_shown(finished, data):
@@ -87,7 +87,7 @@ BAD = [
 def test_what_cannot_be_asked_is_one_sentence_and_leaves_nothing(finished, data, arguments, words):
     said = call(*(finished.name if argument == "RUN" else argument for argument in arguments))
     assert words in one_sentence(said)
-    assert rundir.run_dirs(runs_here()) == [finished]
+    assert finding.run_dirs(runs_here()) == [finished]
     assert not list(runs_here().glob(".new-*"))
 
 

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from engine.record import rundir
+from engine.record import finding, rundir
 from tests.cli.conftest import call, fill, lth, one_sentence, only_run, run_arguments, runs_here
 from tests.conftest import write_news
 
@@ -188,7 +188,7 @@ def test_a_run_that_matches_none_or_several_is_said(finished, name):
     words = one_sentence(call(name, "ag_news-cnn"))
     assert "2 ids" in words
     assert finished.name in words
-    assert len(rundir.run_dirs(runs_here())) == 2
+    assert len(finding.run_dirs(runs_here())) == 2
 
 
 def test_nothing_is_left_to_do_for_a_finished_run(finished):

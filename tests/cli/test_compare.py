@@ -1,5 +1,7 @@
 """`lth compare`: runs made up on disk, held against the first of them."""
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from engine import comparison
 from engine.record import rundir, summary
 from engine.record.events import EventLog
 from lth_tui import comparison as words
+from lth_tui import sheet
 from tests.cli.conftest import call, one_sentence, runs_here
 
 SPEC: dict[str, Any] = {
@@ -133,6 +136,23 @@ def test_json_is_the_engines_comparison_and_nothing_else():
     said = call("compare", *(run.name for run in runs), "--json")
     assert said.err == ""
     assert said.json == comparison.compare([summary.show(run) for run in runs])
+
+
+def test_csv_has_the_numbers_that_json_has():
+    one, two = made(), made(0.03)
+    found = call("compare", one.name, two.name, "--json").json
+    said = call("compare", one.name, two.name, "--csv")
+    rows = list(csv.DictReader(io.StringIO(said.out, newline=""), strict=True))
+    assert (said.code, said.err) == (0, "")
+    assert said.out == sheet.comparison(found).replace("\r", "")
+    assert len(rows) == sum(len(entry["arms"]) for entry in found["comparisons"][0]["rounds"]) == 5
+    ticket = next(row for row in rows if (row["arm"], row["round"]) == ("ticket", "2"))
+    assert (ticket["baseline"], ticket["run"], ticket["paired"]) == (one.name, two.name, "true")
+    told = found["comparisons"][0]["rounds"][2]["arms"]["ticket"]
+    assert [float(ticket[name]) for name in ("difference", "ci95_low")] == [told["difference"], told["ci95"][0]]
+    alone = call("compare", one.name, two.name, "--csv", "--arm", "reinit", "--metric", "loss").out
+    assert {row["arm"] for row in csv.DictReader(io.StringIO(alone))} == {"reinit"}
+    assert "give one of them" in one_sentence(call("compare", one.name, two.name, "--csv", "--json"))
 
 
 def test_a_run_without_results_yet_is_told_in_words():

@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from engine.record import rundir
+from engine.record import finding
 from tests.cli.conftest import call, lth, one_sentence, only_run, run_arguments, runs_here
 from tests.conftest import write_news
 
@@ -66,7 +66,7 @@ def test_a_file_that_will_not_do_is_said_before_a_run_is_made(mine, tmp_path, mo
     words = one_sentence(call("run", "-m", "cnn", *arguments))
     for part in parts:
         assert part in words
-    assert not runs_here().exists() or not rundir.run_dirs(runs_here())
+    assert not runs_here().exists() or not finding.run_dirs(runs_here())
 
 
 def test_show_tells_a_set_at_80_columns_and_lets_no_text_act_on_the_terminal(mine, monkeypatch):

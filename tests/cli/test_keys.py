@@ -92,6 +92,34 @@ def test_a_place_and_a_run_or_a_command_beside_them_are_refused():
     assert "give one of them" in one_sentence(call("--screen", "runs", "--run", "x"))
     assert "ls" in one_sentence(call("--screen", "runs", "ls"))
     assert "ls" in one_sentence(call("--run", "x", "ls"))
+    assert one_sentence(call("--fast", "ls")) == (
+        "--fast: is of the app, and the command ls was given too; give one of them."
+    )
+
+
+def test_an_option_that_is_given_nothing_is_no_option_that_is_not_given(opened):
+    assert one_sentence(call("--screen", "")).startswith("--screen: '' is not known; choose from")
+    assert one_sentence(call("--run", "")).startswith("run: '' given")
+    assert opened == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--screen"], "--screen"), (["--run"], "--run"), (["--scren", "runs"], "--scren"), (["keys", "all"], "all"),
+        (["keys", "--defalt"], "--defalt"), (["queue", "slots"], "NUMBER"), (["queue", "slots", "2", "3"], "3"),
+        (["queue", "slto"], "slto"),
+    ],
+)  # fmt: skip
+def test_what_the_parser_notices_names_what_was_given_and_where_to_look(arguments, named):
+    words = one_sentence(call(*arguments))
+    assert named in words.partition(";")[0]
+    assert words.endswith("--help` shows what it takes.")
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "10000", "many", "", "１", "1.5"])
+def test_slots_that_are_no_number_are_shown_with_what_would_do(given):
+    assert one_sentence(call("queue", "slots", given)) == f"slots: {given!r} given; give 1 to 9999, or auto."
 
 
 @pytest.mark.parametrize("screen", PLACES)

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from engine.process import launch, queue
-from engine.record import rundir, waiting
+from engine.record import finding, rundir, waiting
 from tests.cli.conftest import call, lth, one_sentence, run_arguments, runs_here, until
 from tests.cli.test_terminal import LONG, code_of, in_terminal, shown
 
@@ -26,7 +26,7 @@ def blocker(news):
 
 
 def newest():
-    return rundir.run_dirs(runs_here())[0]
+    return finding.run_dirs(runs_here())[0]
 
 
 def waits() -> bool:
@@ -140,7 +140,7 @@ def test_what_does_not_wait_cannot_be_moved(blocker):
 def test_slots_that_are_no_number_are_refused_in_a_sentence_and_leave_no_run(news, monkeypatch):
     monkeypatch.setenv("LTH_SLOTS", "many")
     assert "LTH_SLOTS" in one_sentence(call(*run_arguments(*QUICK), "--detach"))
-    assert not runs_here().exists() or rundir.run_dirs(runs_here()) == []
+    assert not runs_here().exists() or finding.run_dirs(runs_here()) == []
 
 
 def test_the_app_launches_into_the_queue_too(blocker):

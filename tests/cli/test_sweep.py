@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.process import launch, sweeps
-from engine.record import rundir
+from engine.record import finding, rundir, trash
 from engine.sweep import read
 from lth_tui.commands.sweep import EXAMPLE
 from tests.cli.conftest import ROOT, SMALL, call, command, lth, one_sentence, runs_here, until
@@ -34,7 +34,7 @@ def states(file: str) -> list[tuple[str, str]]:
 
 
 def no_trace() -> None:
-    assert not runs_here().exists() or rundir.run_dirs(runs_here()) == []
+    assert not runs_here().exists() or finding.run_dirs(runs_here()) == []
 
 
 def test_a_run_that_fails_stops_no_other_and_the_same_command_takes_it_up_again(news, tmp_path):
@@ -60,7 +60,7 @@ def test_a_run_that_fails_stops_no_other_and_the_same_command_takes_it_up_again(
     assert f"{first[0]} is done already" in again.err
     assert (runs_here() / first[0] / "events.jsonl").read_bytes() == before
     assert [row["id"] for row in again.json["runs"]] == [first[0], second[0]]
-    assert len(rundir.run_dirs(runs_here())) == 2, "what failed is resumed, not begun anew"
+    assert len(finding.run_dirs(runs_here())) == 2, "what failed is resumed, not begun anew"
 
 
 def test_interrupted_it_stops_cleanly_and_says_how_to_go_on_which_finishes_the_very_same_runs(news, tmp_path):
@@ -97,7 +97,7 @@ def pending(process: int) -> bool:
 
 
 def made() -> list[Path]:
-    return rundir.run_dirs(runs_here()) if runs_here().exists() else []
+    return finding.run_dirs(runs_here()) if runs_here().exists() else []
 
 
 def test_detached_it_goes_on_alone_is_never_doubled_and_can_be_asked_to_stop(news, tmp_path):
@@ -262,7 +262,7 @@ def test_a_run_that_is_removed_meanwhile_stops_no_other(news, tmp_path, monkeypa
 
     def start(run: Path, begin: object) -> None:
         if not started:
-            rundir.trash(next(other for other in made() if other != run))
+            trash.put(next(other for other in made() if other != run))
         started.append(run)
         rundir.write_status(run, {"state": "finished"})
 

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from engine.process import launch
-from engine.record import rundir
+from engine.record import finding, rundir
 from lth_tui.follow import follow
 from tests.cli.conftest import ROOT, call, command, lth, only_run, run_arguments, runs_here, until
 
@@ -21,7 +21,7 @@ LONG = "training.epochs=10000"  # no machine is through with these before it is 
 
 
 def epoch_reached() -> bool:
-    found = rundir.run_dirs(runs_here())
+    found = finding.run_dirs(runs_here())
     return bool(found) and bool(rundir.read_status(found[0]).get("epoch"))
 
 
@@ -217,4 +217,4 @@ def test_ctrl_c_while_data_are_prepared_leaves_no_run(news, monkeypatch):
     said = call(*run_arguments())
     assert said.code == 130
     assert said.out == ""
-    assert rundir.run_dirs(runs_here()) == []
+    assert finding.run_dirs(runs_here()) == []

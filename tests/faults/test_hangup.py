@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.record import rundir
+from engine.record import finding, rundir
 from tests.cli.conftest import ROOT, runs_here
 from tests.faults import light
 from tests.faults.trials import FULL, figures, trials
@@ -102,10 +102,10 @@ def _survivors(way: str, wait: float, epochs: int, gate: Path) -> int:
     Those without torch stay at work until all of their session is gone, and the gate is opened.
     """
     gate.unlink(missing_ok=True)
-    before = set(rundir.run_dirs(runs_here()))
+    before = set(finding.run_dirs(runs_here()))
 
     def engines() -> list[Path]:
-        return [run for run in rundir.run_dirs(runs_here()) if run not in before]
+        return [run for run in finding.run_dirs(runs_here()) if run not in before]
 
     session = Session(epochs)
     session.until(lambda: re.search(rb"session( \d+){5}\r?\n", session.seen) and b"\x1b[?1049h" in session.seen)

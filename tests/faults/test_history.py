@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.record import history, rundir
+from engine.record import finding, history
 from tests.bench import made
 from tests.cli.conftest import call
 from tests.faults.trials import FULL, figures, trials
@@ -25,7 +25,7 @@ PROCESSES, UPDATES, RUNS_EACH = 4, 500, 10
 WRITER = """
 import os, sys
 from pathlib import Path
-from engine.record import history, rundir
+from engine.record import finding, history, rundir
 
 first, last, mine = int(sys.argv[1]), int(sys.argv[2]), [Path(name) for name in sys.argv[3:]]
 for number in range(first, last):
@@ -261,6 +261,6 @@ def test_a_history_of_many_runs_is_rebuilt_at_once(request: pytest.FixtureReques
             seconds.append(time.perf_counter() - began)
         listed, notice = history.refresh(folder / "runs")
         assert notice is None
-        assert [one["id"] for one in listed] == [run.name for run in rundir.run_dirs(folder / "runs")]
+        assert [one["id"] for one in listed] == [run.name for run in finding.run_dirs(folder / "runs")]
         assert len({one["best"]["ticket"] for one in listed}) == count
     figures(request)(f"history of {count:,} runs rebuilt in {min(seconds):.2f} to {max(seconds):.2f} s")

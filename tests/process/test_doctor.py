@@ -13,7 +13,7 @@ from engine.errors import BadInput
 from engine.process.doctor import examination, folders, graphics, kept, locks, logout, processor, software
 from engine.process.doctor.finding import Finding
 from engine.process.gpus import Gpu
-from engine.record import rundir
+from engine.record import trash
 from lth_tui import terminal
 from tests.record.real_runs import make
 
@@ -419,7 +419,7 @@ def test_the_runs_of_a_real_folder_are_looked_at_and_left_as_they_are(tmp_path):
     helps(lost, "warning", f"lth resume {orphan.name}")
     helps(history, "warning", "was missing")
     assert sorted(runs.rglob("*")) == before
-    rundir.trash(orphan)
+    trash.put(orphan)
     assert only(kept.runs(runs)).told == "none yet"
 
 

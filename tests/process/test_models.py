@@ -12,7 +12,7 @@ from engine.models import pretraining
 from engine.places import runs_root
 from engine.process import ask, launch
 from engine.record import checkpoint as records
-from engine.record import rundir, summary
+from engine.record import finding, rundir, summary
 from engine.spec import DataSpec
 from tests.checkpoints import small
 from tests.conftest import COMMON, WORDS
@@ -104,7 +104,7 @@ def test_a_checkpoint_that_is_not_here_says_what_to_do_and_leaves_no_run(news, m
     with pytest.raises(BadInput) as caught:
         new_run(model, **settings)
     assert all(words in str(caught.value) for words in said), caught.value
-    assert not rundir.run_dirs(runs_root())
+    assert not finding.run_dirs(runs_root())
 
 
 def test_vectors_of_the_wrong_width_fail_the_launch_in_a_sentence(news, tmp_path):

@@ -14,7 +14,7 @@ from engine import spec as specs
 from engine.errors import BadInput
 from engine.places import runs_root
 from engine.process import ask, extending, launch
-from engine.record import checkpoint, events, history, rundir, summary, tickets
+from engine.record import checkpoint, events, finding, history, summary, tickets
 from tests.conftest import COMMON, WORDS, write_news
 from tests.process.test_engine import SETTINGS, until
 
@@ -52,7 +52,7 @@ def made(tmp_path_factory) -> Path:
 def source(made, news) -> Path:
     """This test's own copy of that run, beside the same data."""
     runs_root().mkdir(parents=True)
-    (run,) = rundir.run_dirs(made / "runs")
+    (run,) = finding.run_dirs(made / "runs")
     return Path(shutil.copytree(run, runs_root() / run.name))
 
 

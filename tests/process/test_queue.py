@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from engine.errors import BadInput
 from engine.places import runs_root
 from engine.process import dispatcher, gpus, launch, placing, queue
-from engine.record import events, liveness, rundir, waiting
+from engine.record import events, liveness, rundir, trash, waiting
 from tests.conftest import write_news
 from tests.process.test_engine import long_run, new_run, until
 
@@ -146,7 +146,7 @@ def test_a_removed_run_is_never_started(news):
     until(lambda: states(first) == ["stopped"])
     until(dispatcher_is_gone)
     assert not (gone / events.FILE).exists()
-    assert rundir.state(rundir.restore(runs_root(), second.name)) == "stopped"
+    assert rundir.state(trash.restore(runs_root(), second.name)) == "stopped"
 
 
 def test_submitted_twice_a_run_keeps_its_place_and_submitted_at_work_it_is_refused(news):
@@ -275,6 +275,17 @@ def test_engines_that_were_started_past_the_queue_take_slots_too(news, monkeypat
 def test_a_dispatcher_whose_runs_are_gone_leaves_and_makes_nothing_anew(tmp_path):
     assert dispatcher.main([str(tmp_path / "nowhere")]) == 0
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_removing_a_run_reads_no_other(tmp_path, monkeypatch):
+    """Of ten thousand that are removed at once each would be read ten thousand times."""
+    over, waits = light(), light()
+    rundir.write_status(over, {"state": "finished"})
+    queue.pause(runs_root(), "by hand")
+    queue.submit(waits)
+    monkeypatch.setattr(waiting, "look", lambda runs: pytest.fail("all runs were read"))
+    gone = [queue.remove(run) for run in (over, waits)]
+    assert [rundir.read_status(run)["state"] for run in gone] == ["finished", "stopped"]
 
 
 def test_one_dispatcher_works_at_a_time(news):

@@ -15,7 +15,7 @@ from tinydb import TinyDB
 from tinydb.table import Document
 
 from engine.errors import BadInput
-from engine.record import history, rundir
+from engine.record import finding, history, rundir, trash
 from tests.record.real_runs import engine, leftovers, make, many, python
 
 KEYS = {
@@ -64,7 +64,7 @@ def test_a_missing_index_is_rebuilt_and_said_once(runs: Path) -> None:
     many(runs, 3)
     summaries, notice = history.refresh(runs)
     assert notice == "history.json was missing; rebuilt from 3 run directories."
-    assert [one["id"] for one in summaries] == [run.name for run in rundir.run_dirs(runs)]
+    assert [one["id"] for one in summaries] == [run.name for run in finding.run_dirs(runs)]
     assert history.refresh(runs) == (summaries, None)
 
 
@@ -116,7 +116,7 @@ def test_a_run_at_work_is_read_each_time_and_written_only_when_its_state_changes
 def test_runs_that_are_gone_leave_and_others_enter(runs: Path) -> None:
     first, second = many(runs, 2)
     history.refresh(runs)
-    rundir.trash(first)
+    trash.put(first)
     third = make(runs)
     assert {one["id"] for one in history.refresh(runs)[0]} == {second.name, third.name} == stored(runs).keys()
     shutil.rmtree(second)
@@ -129,7 +129,7 @@ def test_many_small_folds_give_what_a_rebuild_gives(runs: Path) -> None:
     runs.mkdir()
     for step in range(60):
         kind = choice.choice(["new", "status", "status", "note", "gone", "refresh"])
-        existing = rundir.run_dirs(runs)
+        existing = finding.run_dirs(runs)
         if kind == "new" or not existing:
             history.fold(runs, make(runs))
         elif kind == "refresh":
@@ -137,7 +137,7 @@ def test_many_small_folds_give_what_a_rebuild_gives(runs: Path) -> None:
         else:
             run = choice.choice(existing)
             if kind == "gone":
-                rundir.trash(run)
+                trash.put(run)
             elif kind == "note":
                 rundir.write_atomically(run / "notes.json", orjson.dumps({"name": f"note {step}"}))
             else:
@@ -263,7 +263,7 @@ def test_where_the_index_cannot_be_written_the_runs_are_still_listed(
             assert notice
             assert "cannot be written" in notice
             assert os.strerror(error) in notice
-        assert "reindex" in (history.fold(runs, rundir.run_dirs(runs)[0]) or "")
+        assert "reindex" in (history.fold(runs, finding.run_dirs(runs)[0]) or "")
         with pytest.raises(BadInput, match="cannot be written"):
             history.reindex(runs)
     assert (runs / "history.json").read_bytes() == whole
@@ -305,10 +305,10 @@ WRITER = """
 import sys
 from pathlib import Path
 import orjson
-from engine.record import history, rundir
+from engine.record import finding, history, rundir, trash
 
 runs, me, updates = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-mine = rundir.run_dirs(runs)[me::4]
+mine = finding.run_dirs(runs)[me::4]
 last = {}
 for number in range(updates):
     run = mine[number % len(mine)]

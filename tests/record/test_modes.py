@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.record import events, history, liveness, modes, rundir
+from engine.record import events, history, liveness, modes, rundir, trash
 from tests.record.real_runs import make
 
 
@@ -32,7 +32,7 @@ def everything(runs: Path) -> None:
     run = make(runs)
     events.EventLog(run).append("warning", message="made")
     history.fold(runs, run)
-    rundir.restore(runs, rundir.trash(run).name)
+    trash.restore(runs, trash.put(run).name)
     held = os.fork()
     if held == 0:
         (run / rundir.LOCK).unlink()

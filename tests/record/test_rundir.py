@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import BadInput
-from engine.record import rundir
+from engine.record import finding, rundir, trash
 from tests.record.real_runs import SPEC, engine, leftovers, make
 
 
@@ -137,7 +137,7 @@ def test_only_durable_writing_waits_for_the_disk(tmp_path: Path, monkeypatch: py
 
 def test_a_runs_folder_that_is_a_file_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
-    for use in (lambda: make(tmp_path / "runs"), lambda: rundir.run_dirs(tmp_path / "runs")):
+    for use in (lambda: make(tmp_path / "runs"), lambda: finding.run_dirs(tmp_path / "runs")):
         with pytest.raises(BadInput, match="LTH_RUNS"):
             use()
 
@@ -222,7 +222,7 @@ def test_runs_are_listed_newest_first_and_nothing_else_is(runs: Path) -> None:
     named(runs, ".trash", "bad\nname", "-x", "x" * 129)
     (runs / "20270101-000000-no-spec-imp-0000").mkdir()
     (runs / "history.json").write_text("{}")
-    listed = [run.name for run in rundir.run_dirs(runs)]
+    listed = [run.name for run in finding.run_dirs(runs)]
     assert listed == [
         "20261123-000000-a-cnn-imp-0000",
         "20261122-071205-a-cnn-imp-0000",
@@ -233,22 +233,22 @@ def test_runs_are_listed_newest_first_and_nothing_else_is(runs: Path) -> None:
 def test_of_two_runs_of_one_second_the_later_one_is_the_newest(runs: Path) -> None:
     named(runs, "20261122-071205-a-cnn-imp-ffff", "20261122-071205-a-cnn-imp-0000")
     os.utime(runs / "20261122-071205-a-cnn-imp-ffff" / "spec.json", ns=(10**9, 10**9))
-    assert rundir.find(runs, "@last").name.endswith("0000")
+    assert finding.find(runs, "@last").name.endswith("0000")
     os.utime(runs / "20261122-071205-a-cnn-imp-0000" / "spec.json", ns=(10**8, 10**8))
-    assert rundir.find(runs, "@last").name.endswith("ffff")
+    assert finding.find(runs, "@last").name.endswith("ffff")
 
 
 def test_any_unique_part_of_an_id_finds_it_and_a_whole_id_wins(runs: Path) -> None:
     named(runs, "20261122-071205-ag_news-cnn-imp-7f3a", "20261122-071206-pydoc-cnn-imp-11aa", "demo", "demo-2")
-    assert rundir.find(runs, "7f3a").name == "20261122-071205-ag_news-cnn-imp-7f3a"
-    assert rundir.find(runs, "pydoc").name == "20261122-071206-pydoc-cnn-imp-11aa"
-    assert rundir.find(runs, "demo").name == "demo"
+    assert finding.find(runs, "7f3a").name == "20261122-071205-ag_news-cnn-imp-7f3a"
+    assert finding.find(runs, "pydoc").name == "20261122-071206-pydoc-cnn-imp-11aa"
+    assert finding.find(runs, "demo").name == "demo"
 
 
 def test_an_ambiguous_part_names_up_to_four_of_them(runs: Path) -> None:
     named(runs, *(f"20261122-07120{number}-a-cnn-imp-000{number}" for number in range(6)))
     with pytest.raises(BadInput) as error:
-        rundir.find(runs, "cnn")
+        finding.find(runs, "cnn")
     assert str(error.value).count("-a-cnn-imp-") == 4
     assert "6 ids" in str(error.value)
 
@@ -260,7 +260,7 @@ def test_text_that_names_no_run_is_one_safe_sentence(runs: Path, text: str) -> N
     named(runs, "20261122-071205-ag_news-cnn-imp-7f3a")
     (runs.parent / "spec.json").write_bytes(b"{}")
     with pytest.raises(BadInput) as error:
-        rundir.find(runs, text)
+        finding.find(runs, text)
     assert "lth ls" in str(error.value)
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 400
@@ -268,25 +268,25 @@ def test_text_that_names_no_run_is_one_safe_sentence(runs: Path, text: str) -> N
 
 def test_without_any_run_find_says_how_to_start_one(runs: Path) -> None:
     with pytest.raises(BadInput, match="lth run"):
-        rundir.find(runs, "@last")
+        finding.find(runs, "@last")
 
 
 def test_trash_moves_a_run_out_of_sight_and_keeps_an_earlier_one(runs: Path) -> None:
     run = make(runs)
     for wanted in (run.name, f"{run.name}.2"):
         named(runs, run.name) if not run.exists() else None
-        gone = rundir.trash(run)
+        gone = trash.put(run)
         assert gone == runs / ".trash" / wanted
         assert (gone / "spec.json").exists()
-        assert rundir.run_dirs(runs) == []
+        assert finding.run_dirs(runs) == []
 
 
 def test_trash_refuses_a_run_at_work(runs: Path) -> None:
     run = make(runs, state="running")
     with engine(run), pytest.raises(BadInput, match="lth stop"):
-        rundir.trash(run)
+        trash.put(run)
     assert run.exists()
-    rundir.trash(run)  # its engine is dead now
+    trash.put(run)  # its engine is dead now
     assert not run.exists()
 
 

@@ -87,12 +87,12 @@ def told(rows: list[dict[str, Any]], broken: Mapping[str, str]) -> list[Finding]
 
 def runs(root: Path) -> list[Finding]:
     """The runs of a folder as they are now. Raises BadInput where it is no folder."""
-    from engine.record import history, rundir
+    from engine.record import finding, history, rundir, trash
 
-    directories = rundir.run_dirs(root)
+    directories = finding.run_dirs(root)
     states = {run.name: rundir.state(run) for run in directories}
     _, trouble = history.SafeStorage(root / history.FILE).look()
-    return counted(states, trouble, _weight(root / ".trash"))
+    return counted(states, trouble, _weight(root / trash.FOLDER))
 
 
 def counted(states: Mapping[str, str], trouble: str | None, trash: int) -> list[Finding]:

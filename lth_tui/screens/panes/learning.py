@@ -1,5 +1,7 @@
 """How the networks of one round learn: validation accuracy, or loss, against the epoch."""
 
+from dataclasses import replace
+
 from engine.record import summary
 from lth_tui import chart
 from lth_tui.chart import Axis, Curve
@@ -7,21 +9,26 @@ from lth_tui.screens import words
 from lth_tui.screens.follow import Look, Point
 
 _DENSE = ("■", "white")
-ACCURACY = Axis(lambda epoch: epoch, "{:g}".format, ())
-LOSS = Axis(lambda epoch: epoch, "{:g}".format, (), "{:5.3g}".format)
+ACCURACY = Axis(lambda epoch: epoch, "{:g}".format, (), room=chart.steady)
+LOSS = Axis(lambda epoch: epoch, "{:g}".format, (), "{:5.3g}".format, room=chart.steady)
+_MOST = 10_000  # epochs that are given a place before they have come
 
 
 def drawing(look: Look, number: int | None, metric: str) -> tuple[list[Curve], Axis]:
     """The curves of a round, each arm in its own style, the dense network's beside them; and how they are drawn.
 
-    Of the round that is trained now only the seed that is trained is shown; otherwise means over the seeds.
+    Of the round that is trained now only the seed that is trained is shown, and all its epochs have their place;
+    otherwise means over the seeds.
     """
     loss = metric == "cross-entropy"
     arms = summary.arms_of(look.view["spec"])
     seed = _training(look, number)
     curves = [Curve(arm, _points(look, number, arm, seed, loss), chart.style_of(at)) for at, arm in enumerate(arms)]
     dense = Curve("dense", _points(look, 0, "dense", seed, loss), _DENSE)
-    return [*curves, dense], LOSS if loss else ACCURACY
+    axis, epochs = LOSS if loss else ACCURACY, look.status.get("epochs")
+    if seed is not None and type(epochs) is int and 1 < epochs <= _MOST:
+        axis = replace(axis, ends=(1.0, float(epochs)))
+    return [*curves, dense], axis
 
 
 def _training(look: Look, number: int | None) -> int | None:

@@ -9,10 +9,11 @@ from engine.record import rundir, summary
 from lth_tui import chart, plain
 from lth_tui.screens import words
 from lth_tui.screens.follow import Look
-from lth_tui.widgets.table import Cell, Column, Row
+from lth_tui.widgets.table import Cell, Column, Piece, Row
 
 METRICS = {"accuracy": "test_accuracy", "macro-F1": "test_macro_f1", "cross-entropy": "test_loss"}
-SPREAD = "± is the standard deviation over the seeds, of a difference that of its pairs"
+NOW = ("▸ ", "live")  # at the round that is trained now
+SPREAD = "±"  # before a standard deviation: over the seeds, of a difference over its pairs
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,15 @@ def columns(arms: list[str], metric: str = "accuracy") -> list[Column]:
         Column("round", 6, right=True),
         Column("sparsity", 8, right=True, keep=95),
         *shown,
-        *([Column(_against(arms), width, right=True, keep=88)] if {"ticket", "reinit"} <= set(arms) else []),
+        *([Column(against(arms), width + 1, right=True, keep=88)] if {"ticket", "reinit"} <= set(arms) else []),
         Column("time", 5, right=True, keep=20),
     ]
 
 
-def _against(arms: list[str]) -> Cell:
+def against(arms: list[str]) -> list[Piece]:
     """`●−○`, in the signs of the ticket and of reinit."""
     (one, colour), (other, shade) = (chart.style_of(arms.index(arm)) for arm in ("ticket", "reinit"))
-    return ((one, colour), ("−", ""), (other, shade))
+    return [(one, colour), ("−", ""), (other, shade)]
 
 
 def rows(look: Look, metric: str = "accuracy") -> list[RoundRow]:
@@ -64,7 +65,7 @@ def rows(look: Look, metric: str = "accuracy") -> list[RoundRow]:
         dense = number == 0 or "dense" in results
         shown = ["dense", *[""] * (len(arms) - 1)] if dense else arms
         cells: list[Cell] = [
-            [("▸ " if number == at else "", "live"), ("dense" if dense else str(number), tone)],
+            [*([NOW] if number == at else []), ("dense" if dense else str(number), tone)],
             [(words.sparsity(one.get("sparsity", aimed)), tone)],
             *(_value(results.get(arm), number, arm, look, diverged, metric) if arm else "" for arm in shown),
         ]
@@ -103,7 +104,7 @@ def _known(values: list[Any]) -> list[float]:
 
 def _spread(values: list[float], metric: str) -> str:
     factor, digits = _scale(metric)
-    return f" ±{factor * stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f" {SPREAD}{factor * stdev(values):.{digits}f}" if len(values) > 1 else ""
 
 
 def _difference(results: dict[str, dict[str, list]], metric: str) -> Cell:

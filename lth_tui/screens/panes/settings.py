@@ -1,6 +1,6 @@
 """What a run is set to, in groups, what differs from the usual standing out; and the line that would make it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,14 +57,17 @@ def _flat(tree: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def lines(spec: dict[str, Any], about: Told | None, width: int) -> list[Line]:
-    """The pane, as wide as there is room; before it is known what is usual nothing stands out."""
+def lines(spec: dict[str, Any], about: Told | None, width: int, key: Callable[[str], str]) -> list[Line]:
+    """The pane, as wide as there is room; before it is known what is usual nothing stands out.
+
+    `key` tells the key of a name of the registry.
+    """
     usual = about.usual if about is not None else {}
     made: list[Line] = []
     if about is not None and about.line:
         command = wrapped([(plain.line(about.line, 4_000), "strong")], max(width - 2, 1))
         made += [[("  " if at else "$ ", "dim"), *line] for at, line in enumerate(command)]
-        made += [[("Y copies it", "dim")], []]
+        made += [[(f"{key('run.copy-line')} copies it", "dim")], []]
     elif about is not None:
         made += [*wrapped([(f"No line makes this run: {plain.line(about.why_not, 300)}", "warn")], width), []]
     known = {path: value for path, value in _flat(spec).items() if path not in ("version", "origin")}
