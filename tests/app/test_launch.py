@@ -308,7 +308,7 @@ async def test_quitting_leaves_a_launch_that_is_being_prepared_undone_at_the_sec
         await until(pilot, lambda: farewells)
         slow.go.set()
         await asyncio.to_thread(slow.over)
-    assert rundir.run_dirs(runs) == []
+    assert finding.run_dirs(runs) == []
 
 
 async def test_quitting_while_the_engine_starts_says_that_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
