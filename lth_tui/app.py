@@ -101,6 +101,7 @@ class LthApp(App[None]):
         self.mail = Mail(self)
         self.working = 0  # how many runs have an engine
         self.engines: list[subprocess.Popen] = []  # started here; kept so that the ended ones are reaped
+        self.unfinished: tuple[str, str] | None = None  # what is at work, and what quitting does; None once told
         self._opening, self._opening_run = screen, run
         self._reading, self._next = False, 0.0
         self._told = ""
@@ -333,7 +334,11 @@ class LthApp(App[None]):
         self.copy(text)
 
     async def action_quit(self) -> None:
-        """Leave at once. Engines are processes of their own and go on; say so."""
+        """Leave at once, or where something is unfinished at the second time. Engines go on; say so."""
+        left, self.unfinished = self.unfinished, None
+        if left is not None:
+            self.say(f"Still {left[0]}: {self.key('app.quit-anywhere')} again {left[1]}.", "warning")
+            return
         working = max(self.working, sum(engine.poll() is None for engine in self.engines))
         goes = "goes on without the app; `lth` comes back to it" if working == 1 else ""
         goes = goes or "go on without the app; `lth` comes back to them"

@@ -1,6 +1,7 @@
 """What is chosen on the launch screen: its defaults, its spec, its errors, its command line. Knows no Textual."""
 
 import os
+import re
 import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from engine.spec import RunSpec
 
 SEEDS, FILE, FURTHER = "seeds", "file", "further"
+ELSEWHERE = "elsewhere"  # what is wrong with the machine, and no field's fault
 FIELDS = {  # a field of the form -> its label; dotted ones are paths of the spec
     SEEDS: "seeds",
     "training.epochs": "epochs",
@@ -25,6 +27,7 @@ FIELDS = {  # a field of the form -> its label; dotted ones are paths of the spe
 ARMS = ("ticket", "reinit", "shuffle")
 DEFAULT_SEEDS = 3
 FALLBACK = "pydoc"  # the dataset under the cursor while a file is given
+_PATH = re.compile(r"(model|data|schedule|training|verdict)\.\w+")
 _PLACES = {
     "model": "model",
     "dataset": "dataset",
@@ -59,13 +62,15 @@ class Choice:
 class Checked:
     """A choice looked at: the spec where it is sound, else what is wrong, by field or list.
 
-    `command` is empty for a sound choice that no line of the command line makes.
+    `command` is empty for a sound choice that no line of the command line makes; `overruled` are the fields that the
+    further settings say otherwise, with what they say.
     """
 
     spec: "RunSpec | None"
     errors: dict[str, str]
     command: str
     ladder: tuple[float, ...]  # sparsities of the pruned rounds
+    overruled: dict[str, str] = field(default_factory=dict)
 
 
 def defaults(model: str, dataset: str, schedule: str) -> dict[str, str]:
@@ -130,6 +135,7 @@ def check(choice: Choice) -> Checked:
     except BadInput as error:
         errors[FURTHER] = str(error)
     settings: dict[str, Any] = changed | further
+    overruled = {path: text for path, text in further.items() if text != choice.texts.get(path, text).strip()}
     command = _command(choice, seeds, settings)
     spec = None
     while spec is None:
@@ -146,19 +152,23 @@ def check(choice: Choice) -> Checked:
             del settings[path]
     ladder = tuple(spec.sparsity(number) for number in range(1, spec.schedule.rounds + 1)) if spec else ()
     if spec is None or errors:
-        return Checked(None, errors, command, ladder)
+        return Checked(None, errors, command, ladder, overruled)
     try:
-        return Checked(spec, {}, command_line.line(spec.model_dump(mode="json")), ladder)
+        return Checked(spec, {}, command_line.line(spec.model_dump(mode="json")), ladder, overruled)
     except BadInput:
-        return Checked(spec, {}, "", ladder)
+        return Checked(spec, {}, "", ladder, overruled)
 
 
 def place(sentence: str, choice: Choice) -> str:
-    """The field or list that a sentence is about; what is on neither stands at the further settings."""
+    """The field or list that a sentence is about; settings on neither stand at the further ones."""
+    from engine import spec as specs
+
     name = sentence.partition(":")[0]
     if name == "dataset" and choice.data != choice.dataset:
         return FILE
-    return name if name in FIELDS else _PLACES.get(name, FURTHER)
+    if name in FIELDS or name in _PLACES:
+        return _PLACES.get(name, name)
+    return FURTHER if name == "--set" or name in specs.settable(choice.model) or _PATH.fullmatch(name) else ELSEWHERE
 
 
 def _wrong_file(choice: Choice) -> dict[str, str]:
@@ -193,8 +203,9 @@ def _seeds(text: str) -> int | list[int]:
 
 
 def _split(text: str) -> list[str]:
+    """The settings in it; those that were copied from a command line with their `--set` too."""
     try:
-        return shlex.split(text)
+        return [word.removeprefix("--set=") for word in shlex.split(text) if word != "--set"]
     except ValueError:
         raise BadInput(f"further settings: {text[:60]!r} has an open quotation; close it.") from None
 

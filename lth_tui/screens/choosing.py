@@ -42,6 +42,7 @@ class ChoosingScreen(Screen[None]):
         self.refusal: tuple[choices.Choice, str] | None = None  # what was refused, and why
         self.checked: choices.Checked | None = None
         self.seen: tuple[RunSpec, previews.Preview] | None = None  # the last preview, and what of
+        self.stale = False  # runs may have been measured since
         self.counting: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -57,6 +58,7 @@ class ChoosingScreen(Screen[None]):
         self.redraw()
 
     def on_screen_resume(self) -> None:
+        self.stale = True
         self.list_menu()
 
     @property
@@ -122,12 +124,16 @@ class ChoosingScreen(Screen[None]):
             return
         now = self.choice()
         self.checked = choices.check(now)
-        errors = self.errors
         if self.refusal is not None and self.refusal[0] != now:
             self.refusal = None
-        self.form.say(choices.hints(now.model), errors, self._note(now))
+        self._say_what_is_wrong()
         self._count()
         self.redraw()
+
+    def _say_what_is_wrong(self) -> None:
+        now = self.choice()
+        overruled = self.checked.overruled if self.checked else {}
+        self.form.say(choices.hints(now.model), self.errors, self._note(now), overruled)
 
     @property
     def errors(self) -> dict[str, str]:
@@ -138,11 +144,17 @@ class ChoosingScreen(Screen[None]):
         return found
 
     def _note(self, now: choices.Choice) -> str:
-        """How to bring a dataset that is not here."""
+        """How to bring a dataset that is not here, else a checkpoint."""
         if now.data != now.dataset or self.form.entries.get(now.dataset, {}).get("here", True):
-            return ""
+            return self._missing()
         how = f"press {self.app.key('launch.fetch')}, or" if catalog.DATASETS[now.dataset].hub else "bring it with"
         return f"{now.dataset} is not here yet; {how}: {bring(now.dataset)}"
+
+    def _missing(self) -> str:
+        """Why the checkpoint is not here; it stays while other fields are typed in."""
+        spec, known = self.checked.spec if self.checked else None, self.seen
+        same = spec is not None and known is not None and (spec.model, spec.data) == (known[0].model, known[0].data)
+        return known[1].missing if same and known is not None else ""
 
     # What it comes to, counted in the background once nothing has changed for a moment
 
@@ -150,10 +162,11 @@ class ChoosingScreen(Screen[None]):
         if self.counting is not None:
             self.counting.stop()
         spec = self.checked.spec if self.checked else None
-        if spec is not None and (self.seen is None or self.seen[0] != spec):
+        if spec is not None and (self.stale or self.seen is None or self.seen[0] != spec):
             self.counting = self.set_timer(self.PATIENCE, lambda: self._look(spec))
 
     def _look(self, spec: "RunSpec") -> None:
+        self.stale = False
         look = lambda: self.post_message(launching.preview(self.app.runs, spec))  # noqa: E731
         self.app.run_worker(look, thread=True, group="preview", exclusive=True, exit_on_error=False)
 
@@ -161,6 +174,7 @@ class ChoosingScreen(Screen[None]):
     def _previewed(self, message: launching.Previewed) -> None:
         if self.checked is not None and message.spec == self.checked.spec:
             self.seen = (message.spec, message.seen)
+            self._say_what_is_wrong()
             self.redraw()
 
     @property

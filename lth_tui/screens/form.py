@@ -103,23 +103,27 @@ class Form(VerticalScroll, can_focus=False):
 
     # What is said of it
 
-    def say(self, hints: Mapping[str, str], errors: Mapping[str, str], note: str) -> None:
-        """Every error beside its field; those of the lists, or else a note, in a line below them."""
+    def say(self, hints: Mapping[str, str], errors: Mapping[str, str], note: str, overruled: Mapping[str, str]) -> None:
+        """Every error beside its field; those of the lists or of no field, or else a note, in a line below them.
+
+        Beside a field that the further settings overrule stands what they say.
+        """
         for path, field in self.fields.items():
-            field.say(hints.get(path, ""), errors.get(path, ""))
+            mind = f"{overruled[path]} by further" if path in overruled else ""
+            field.say(hints.get(path, ""), errors.get(path, ""), mind)
         for name in LISTS:
             self.table(name).set_class(name in errors, "-wrong")
-        text = next((errors[name] for name in LISTS if name in errors), note)
+        text = next((errors[name] for name in (*LISTS, choices.ELSEWHERE) if name in errors), note)
         line = self.query_one("#wrong", Static)
         line.update(Content(plain.line(text)))
         line.set_class(bool(text), "-on")
 
     def to_what_is_wrong(self, errors: Mapping[str, str]) -> None:
         """Put the cursor on the first thing that is wrong, in the order of the form."""
-        if (name := next((name for name in LISTS if name in errors), "")) or not errors:
-            self.table(name or "model").focus()
-        else:
-            next(field for path, field in self.fields.items() if path in errors).input.focus()
+        if name := next((name for name in LISTS if name in errors), ""):
+            self.table(name).focus()
+        elif field := next((field for path, field in self.fields.items() if path in errors), None):
+            field.input.focus()
 
     def tell(self, seen: previews.Preview | None, waits: str, ladder: tuple[float, ...], height: int) -> None:
         """What it comes to, beside the fields or, where there is no room for that, above them."""

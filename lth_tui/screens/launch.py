@@ -125,6 +125,7 @@ class LaunchScreen(ChoosingScreen):
         if (spec := self._sound()) is not None:
             chosen, runs = self.choice(), self.app.runs
             self._say_at_work(f"making sure of {spec.data.name}")
+            self.app.unfinished = (f"checking {spec.data.name} for a launch", "leaves it undone")
             self._in_a_thread(lambda: launching.launch_run(runs, spec, chosen, self._tell, only_queue))
 
     def action_fetch(self) -> None:
@@ -138,6 +139,7 @@ class LaunchScreen(ChoosingScreen):
             self.app.say(f"{name} is on no hub; bring it with: {bring(name)}", "warning")
         else:
             self._say_at_work(f"fetching {name}")
+            self.app.unfinished = (f"fetching {name}", "leaves it undone")
             self._in_a_thread(lambda: launching.fetch(name, self._tell))
 
     def _in_a_thread(self, work: Any) -> None:
@@ -145,10 +147,20 @@ class LaunchScreen(ChoosingScreen):
             with suppress(RuntimeError):  # the app is gone
                 self.post_message(work())
 
-        threading.Thread(target=done, daemon=True).start()
+        threading.Thread(target=done, daemon=True, name="launch").start()
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: str, begun: bool = False) -> None:
+        """Called in the thread: what it is at, and whether it goes on without the app. Once one has quit, nothing does
+        that had not begun.
+        """
+        if self.app.return_code is not None:
+            raise RuntimeError("the app is being left")
         self.app.call_later(self._say_at_work, text)
+        if begun:
+            self.app.unfinished = (text, "leaves, and the run goes on")
+
+    def _done(self) -> None:
+        self.at_work, self.app.unfinished = "", None
 
     def _say_at_work(self, text: str) -> None:
         self.at_work = text
@@ -156,24 +168,27 @@ class LaunchScreen(ChoosingScreen):
 
     @on(launching.Fetched)
     def _fetched(self, message: launching.Fetched) -> None:
-        self._say_at_work("")
+        self._done()
+        self.redraw()
         self.app.say(message.wrong or f"{message.name} is here.", "error" if message.wrong else "information")
         self.list_menu()
 
     @on(launching.Refused)
     def _refused(self, message: launching.Refused) -> None:
-        self.at_work = ""
-        if message.chosen is not None:
-            self.refusal = (message.chosen, message.sentence)  # it stands on the form until something is changed
-        else:
+        self._done()
+        if (chosen := message.chosen) is None:
             self.app.say(message.sentence, "error")
+        else:
+            self.refusal = (chosen, message.sentence)  # it stands on the form until something is changed
+            if chosen != self.choice() or not self.is_current:
+                self.app.say(f"{chosen.model} × {chosen.data} was not launched. {message.sentence}", "error")
         self.check()
         if message.chosen is not None and message.chosen == self.choice():
             self.form.to_what_is_wrong(self.errors)
 
     @on(launching.Launched)
     def _launched(self, message: launching.Launched) -> None:
-        self.at_work = ""
+        self._done()
         if message.engine is not None:
             self.app.engines.append(message.engine)
         self.redraw()

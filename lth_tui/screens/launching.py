@@ -13,6 +13,7 @@ from engine.errors import BadInput
 from engine.process import launch, queue, slots
 from engine.record import history, waiting
 from engine.schedules import ScheduleCard
+from lth_tui import plain
 from lth_tui.screens import cloning
 from lth_tui.screens import preview as previews
 from lth_tui.screens.choice import Choice
@@ -86,8 +87,14 @@ def list_menu() -> Listing:
 
 
 def preview(runs: Path, spec: "RunSpec") -> Previewed:
-    """Count what a run of this spec would come to."""
-    return Previewed(spec, previews.look(runs, spec))
+    """Count what a run of this spec would come to; or why nobody can, in a sentence."""
+    try:
+        return Previewed(spec, previews.look(runs, spec))
+    except BadInput as error:
+        why = str(error)
+    except Exception as error:  # noqa: BLE001  whatever a folder holds, the form stays usable
+        why = f"what it comes to could not be counted ({type(error).__name__}: {error})"
+    return Previewed(spec, Preview(None, (), False, spec.trainings, wrong=plain.line(why)))
 
 
 def fill(tree: dict[str, Any], source: str) -> Filled:
@@ -114,21 +121,22 @@ def fetch(name: str, tell: Callable[[str], object]) -> Fetched:
 
 
 def launch_run(
-    runs: Path, spec: "RunSpec", chosen: Choice, tell: Callable[[str], object], only_queue: bool = False
+    runs: Path, spec: "RunSpec", chosen: Choice, tell: Callable[..., object], only_queue: bool = False
 ) -> Launched | Refused:
-    """Make sure of the data, make the run directory, have it worked on in its turn; `tell` is told what it is at.
+    """Make sure of the data, make the run directory, have it worked on in its turn. `tell` is told what it is at, and
+    whether the run is as good as there; where it raises, none is made.
 
     `only_queue` leaves the start to whoever tends the queue, and answers with the run's place in it.
     """
     try:
         slots.asked()  # BadInput before there is a run
-        run = launch.new_run(runs, spec, lambda text: tell(f"{text}, a few seconds the first time"))
+        begin = lambda _: tell("putting the run in the queue" if only_queue else "starting the engine", True)  # noqa: E731
+        run = launch.new_run(runs, spec, lambda text: tell(f"{text}, a few seconds the first time"), begin)
         if only_queue:
             try:
                 return Launched(run, None, _queued(run))
             finally:
                 history.fold(run.parent, run)
-        tell("starting the engine")
         try:
             engine = queue.launch_in_turn(run)
         finally:

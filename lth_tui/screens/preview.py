@@ -29,7 +29,8 @@ _BLOCKS = 12  # cells of the longest bar
 class Preview:
     """Counts of parameters by kind, None where only the checkpoint itself tells; `exact` where the vocabulary is known.
 
-    `seconds` is None where this machine has measured nothing like it, `free` where the disk does not say.
+    `seconds` is None where this machine has measured nothing like it, `free` where the disk does not say. `wrong` says
+    why nothing could be counted, `missing` that the checkpoint is not here.
     """
 
     kinds: dict[str, int] | None
@@ -39,6 +40,8 @@ class Preview:
     seconds: float | None = None
     disk: int | None = None
     free: int | None = None
+    wrong: str = ""
+    missing: str = ""
 
     @property
     def parameters(self) -> int:
@@ -61,7 +64,7 @@ def look(runs: Path, spec: "RunSpec") -> Preview:
     tree = spec.model_dump(mode="json")
     known = measured(runs, tree)
     vocabulary, classes = known or (spec.data.vocabulary_size + 2, _classes(spec.data.name))
-    shape, exact = _shape(spec)
+    shape, exact, missing = _shape(spec)
     kinds = sizes.kinds(tree["model"], vocabulary, classes, shape)
     of_words = catalog.MODELS[spec.model.name].reads == "words"
     found = Preview(kinds, spec.schedule.prunable, known is not None if of_words else exact, spec.trainings)
@@ -72,6 +75,7 @@ def look(runs: Path, spec: "RunSpec") -> Preview:
             "seconds": None if cost is None else cost * spec.training.epochs * spec.trainings,
             "disk": None if kinds is None else disk(spec, found.parameters, found.prunable),
             "free": _free(runs),
+            "missing": missing,
         }
     )
 
@@ -110,18 +114,23 @@ def _classes(dataset: str) -> int:
     return len(card.classes) if card else 2  # a file is not read for this; a class more is a few parameters more
 
 
-def _shape(spec: "RunSpec") -> tuple[sizes.Shape | None, bool]:
-    """The shape of the checkpoint that a run begins from, and whether that very one is here."""
+def _shape(spec: "RunSpec") -> tuple[sizes.Shape | None, bool, str]:
+    """The shape of the checkpoint that a run begins from, whether that very one is here, and why it is not."""
     from engine.process import launch
 
     if catalog.MODELS[spec.model.name].reads == "words":
-        return None, False
-    with suppress(BadInput, OSError):
+        return None, False, ""
+    missing = ""
+    try:
         folder = launch.checkpoint(spec)
         if folder is not None:
-            return sizes.shape(rundir.read_json(folder / "config.json")), True
+            return sizes.shape(rundir.read_json(folder / "config.json")), True, ""
+    except BadInput as error:
+        missing = str(error)
+    except OSError:
+        pass
     given = getattr(spec.model, "checkpoint", None) or spec.model.name
-    return sizes.BERTS.get(given.partition("@")[0].rpartition("/")[2]), False
+    return sizes.BERTS.get(given.partition("@")[0].rpartition("/")[2]), False, missing
 
 
 def _free(runs: Path) -> int | None:
@@ -167,6 +176,8 @@ def short(count: int) -> str:
 
 def in_lines(seen: Preview) -> list[words.Piece]:
     """Two lines for a narrow screen: parameters by kind, those that are pruned first; time and disk."""
+    if seen.wrong:
+        return [(seen.wrong, "$error")]
     parts: list[words.Piece] = []
     if seen.kinds is None:
         parts += [("parameters  known once the checkpoint is here", "$foreground-muted")]
@@ -184,6 +195,8 @@ def in_lines(seen: Preview) -> list[words.Piece]:
 
 def in_a_pane(seen: Preview) -> list[words.Piece]:
     """A line a kind with a bar for its share, then trainings, time and disk."""
+    if seen.wrong:
+        return [(f"{seen.wrong}\n", "$error")]
     parts: list[words.Piece] = [("Parameters", "$accent")]
     if seen.kinds is None:
         parts += [("  known once the checkpoint is here\n", "$foreground-muted")]

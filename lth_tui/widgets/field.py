@@ -16,7 +16,8 @@ class Field(Horizontal):
     def __init__(self, path: str, label: str, example: str = "") -> None:
         super().__init__(classes="field -long" if example else "field")
         self.path, self.label, self.example = path, label, example
-        self.hint = self.error = ""
+        self.said = ("", "", "")
+        self.error = ""
 
     def compose(self) -> ComposeResult:
         yield Label(self.label, markup=False, classes="label")
@@ -27,9 +28,10 @@ class Field(Horizontal):
     def input(self) -> Input:
         return self.query_one(Input)
 
-    def say(self, hint: str, error: str) -> None:
-        """Show a hint, or an error instead of it."""
-        if (hint, error) != (self.hint, self.error):
-            self.hint, self.error = hint, error
+    def say(self, hint: str, error: str, mind: str = "") -> None:
+        """Show a hint; instead of it an error, else what to mind."""
+        if (hint, error, mind) != self.said:
+            self.said, self.error = (hint, error, mind), error
             self.set_class(bool(error), "-wrong")
-            self.query_one(".hint", Static).update(Content(plain.line(error or hint)))
+            self.set_class(bool(mind), "-mind")
+            self.query_one(".hint", Static).update(Content(plain.line(error or mind or hint)))

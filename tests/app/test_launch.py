@@ -9,6 +9,7 @@ from textual.widgets import Button
 
 from engine import schedules
 from engine import spec as specs
+from engine.errors import BadInput
 from engine.record import finding, liveness, rundir
 from lth_tui.app import LthApp
 from lth_tui.screens import choice as choices
@@ -26,6 +27,10 @@ def field(app: LthApp, path: str) -> Field:
 def checked(app: LthApp, dataset: str) -> bool:
     """Whether the form stands for a run on this dataset; the cursor is there earlier."""
     return app.screen.checked.spec is not None and app.screen.checked.spec.data.name == dataset
+
+
+def notices(app: LthApp) -> list[str]:
+    return [notice.message for notice in app._notifications]
 
 
 async def ready(pilot) -> LaunchScreen:
@@ -133,6 +138,27 @@ def test_an_open_quotation_is_said_at_the_further_settings() -> None:
     assert "open quotation" in checked.errors["further"]
 
 
+def test_settings_copied_from_a_command_line_are_taken_with_their_option() -> None:
+    told = choices.check(choices.Choice("cnn", "pydoc", "imp", choices.ARMS, {"further": "q"})).errors["further"]
+    advice = told.partition("write, say, ")[2].rstrip(".")
+    assert advice == "--set training.epochs=3"
+    for text in (advice, "--set=training.epochs=3", "training.epochs=3"):
+        spec = choices.check(choices.Choice("cnn", "pydoc", "imp", choices.ARMS, {"further": text})).spec
+        assert spec is not None
+        assert spec.training.epochs == 3
+
+
+async def test_a_field_that_the_further_settings_overrule_says_so() -> None:
+    async with LthApp("launch").run_test(size=(80, 24), notifications=True) as pilot:
+        screen = await ready(pilot)
+        field(pilot.app, "further").input.value = "training.epochs=3 schedule.rounds=10"
+        await sees(pilot, "3 by further")
+        assert screen.checked.spec.training.epochs == 3
+        assert "10 by further" not in shown(pilot.app), "they say the same"
+        field(pilot.app, "training.epochs").input.value = "3"
+        await until(pilot, lambda: "by further" not in shown(pilot.app))
+
+
 async def test_launch_quit_come_back_and_stop(news: Path) -> None:
     app = LthApp("launch")
     farewells = farewell(app)
@@ -184,6 +210,139 @@ async def test_an_engine_that_does_not_start_is_told(news: Path, monkeypatch) ->
         assert isinstance(pilot.app.screen, LaunchScreen)
         assert not pilot.app.screen.query_one("#go", Button).disabled
         assert "no such interpreter" in shown(pilot.app)
+
+
+class Slow:
+    """Making sure of the data, which takes until it is let go, and then has this to say."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, sentence: str = "") -> None:
+        self.begun, self.go, self.sentence = threading.Event(), threading.Event(), sentence
+        monkeypatch.setattr("engine.process.launch.check", self.check)
+
+    def check(self, spec: specs.RunSpec, progress: object) -> None:
+        self.begun.set()
+        assert self.go.wait(60)
+        if self.sentence:
+            raise BadInput(self.sentence)
+
+    @staticmethod
+    def over() -> None:
+        """Wait until the launch has ended, whatever it came to."""
+        for thread in threading.enumerate():
+            if thread.name == "launch":
+                thread.join(60)
+
+
+@pytest.mark.parametrize("away", ["another dataset", "the runs"])
+async def test_a_refusal_that_nobody_would_see_on_the_form_is_said(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch, "dataset: pydoc is \x1b[2Jnot sound.")
+    async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        await pilot.press("f5")
+        await until(pilot, slow.begun.is_set)
+        if away == "the runs":
+            await pilot.press("2")
+            await until(pilot, lambda: pilot.app.screen is not screen)
+        else:
+            choose(screen, dataset="ag_news")
+            await until(pilot, lambda: checked(pilot.app, "ag_news"))
+        slow.go.set()
+        await until(pilot, lambda: notices(pilot.app))
+        assert notices(pilot.app) == ["cnn × pydoc was not launched. dataset: pydoc is ␛[2Jnot sound."]
+
+
+async def test_what_is_wrong_with_the_machine_stands_beside_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch, "runs folder: /proc/x cannot be used (No such file); set LTH_RUNS to another.")
+    slow.go.set()
+    async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        await pilot.press("f5")
+        await sees(pilot, "  runs folder: /proc/x cannot be used")
+        assert [one.error for one in screen.form.fields.values() if one.error] == []
+        assert pilot.app.focused is screen.table("model")
+        assert not screen.query_one("#go", Button).disabled, "it may be mended, and tried again"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "where"),
+    [
+        ("runs folder: x cannot be written; free space.", choices.ELSEWHERE),
+        ("LTH_SLOTS: 'x' given; give how many.", choices.ELSEWHERE),
+        ("--set: cnn has no such setting.", choices.FURTHER),
+        ("data.train_size: 3 given; give more.", choices.FURTHER),
+        ("data.no_such: x", choices.FURTHER),
+        ("threads: x given; give a number.", choices.FURTHER),
+        ("schedule.rate: 2 given; give less.", "schedule.rate"),
+        ("model.checkpoint: none given.", "model"),
+    ],
+)
+def test_a_sentence_stands_at_what_it_is_about(sentence: str, where: str) -> None:
+    assert choices.place(sentence, choices.Choice("cnn", "pydoc", "imp")) == where
+
+
+async def test_a_refusal_in_sight_is_said_on_the_form_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch, "dataset: pydoc is not sound.")
+    async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("f5")
+        slow.go.set()
+        await sees(pilot, "pydoc is not sound")
+        assert notices(pilot.app) == []
+
+
+async def test_quitting_leaves_a_launch_that_is_being_prepared_undone_at_the_second_press_only(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch)
+    app = LthApp("launch")
+    farewells = farewell(app)
+    async with app.run_test(size=(100, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("f5")
+        await until(pilot, slow.begun.is_set)
+        await pilot.press("q")
+        await until(pilot, lambda: notices(app))
+        assert notices(app) == ["Still checking pydoc for a launch: ^q again leaves it undone."]
+        assert farewells == []
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: farewells)
+        slow.go.set()
+        await asyncio.to_thread(slow.over)
+    assert finding.run_dirs(runs) == []
+
+
+async def test_quitting_while_the_engine_starts_says_that_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, go = Slow(monkeypatch), threading.Event()
+    slow.go.set()
+    monkeypatch.setattr("engine.process.queue.launch_in_turn", lambda run: go.wait(60) and None)
+    async with LthApp("launch").run_test(size=(100, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("f5")
+        await sees(pilot, "starting the engine")
+        await pilot.press("q")
+        await until(pilot, lambda: notices(pilot.app))
+        assert notices(pilot.app) == ["Still starting the engine: ^q again leaves, and the run goes on."]
+        go.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+
+
+async def test_quitting_is_held_for_a_fetch_and_for_nothing_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    monkeypatch.setattr("engine.data.hub.fetch", lambda name, tell: go.wait(60))
+    app = LthApp("launch")
+    farewells = farewell(app)
+    async with app.run_test(size=(100, 40), notifications=True) as pilot:
+        screen = await ready(pilot)
+        choose(screen, dataset="ag_news")
+        await pilot.press("f", "2", "q")
+        await until(pilot, lambda: notices(app) == ["Still fetching ag_news: ^q again leaves it undone."])
+        go.set()
+        await until(pilot, lambda: not screen.at_work)
+        assert farewells == []
+        await pilot.press("1", "f")
+        await until(pilot, lambda: app.screen is screen and not screen.at_work)
+        await pilot.press("q")
+        await until(pilot, lambda: farewells)
 
 
 @pytest.fixture

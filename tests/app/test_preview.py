@@ -15,7 +15,7 @@ from lth_tui.screens import launching
 from lth_tui.screens import preview as previews
 from lth_tui.screens.launch import LaunchScreen
 from lth_tui.screens.preview import Preview
-from tests.app.story import Story, sees, until
+from tests.app.story import Story, drawn, sees, until
 
 
 def story(runs: Path, spec: specs.RunSpec, vocabulary: object = 11_822, classes: int = 5) -> Story:
@@ -167,6 +167,61 @@ async def test_the_preview_is_counted_off_the_loop_once_nothing_changes_for_a_mo
         assert looks[-1][0] == 9
         assert 7 not in [epochs for epochs, _ in looks]
         assert threading.main_thread() not in [thread for _, thread in looks]
+
+
+async def test_what_was_measured_while_one_was_elsewhere_is_counted_and_the_old_stands_until_it_is(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, count = threading.Event(), launching.preview
+    go.set()
+
+    def slow(runs: Path, spec: specs.RunSpec) -> launching.Previewed:
+        assert go.wait(60)
+        return count(runs, spec)
+
+    monkeypatch.setattr(launching, "preview", slow)
+    async with LthApp("launch").run_test(size=(120, 40), notifications=True) as pilot:
+        await sees(pilot, "93 trainings, no estimate yet")
+        screen = pilot.app.screen
+        await pilot.press("2")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        told = story(runs, specs.compose("cnn", "pydoc"))
+        told.log.append("epoch", seed=0, round=0, arm="dense", epoch=1, epochs=6, sparsity=0.0, seconds=10.0)
+        go.clear()
+        await pilot.press("1")
+        await until(pilot, lambda: pilot.app.screen is screen and not screen.stale)
+        await sees(pilot, "93 trainings, no estimate yet")
+        go.set()
+        await sees(pilot, "93 trainings, at most 1h33 on this machine")
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_folder_of_runs_that_is_none_is_said_where_the_counts_would_stand(
+    size: tuple[int, int], runs: Path
+) -> None:
+    runs.write_text("")
+    async with LthApp("launch").run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.checked)
+        await sees(pilot, "runs folder:", "set LTH_RUNS", "93 trainings, no estimate yet")
+        assert "counting" not in drawn(pilot)
+
+
+async def test_a_checkpoint_that_is_not_here_is_said_before_the_launch(
+    news: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with LthApp("launch").run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: pilot.app.screen.checked)
+        screen = pilot.app.screen
+        screen.table("dataset").move_to_key("ag_news")
+        screen.table("model").move_to_key("bert-mini")
+        await sees(pilot, "no bert-mini has been pretrained on these texts of ag_news", "lth pretrain -m bert-mini")
+        assert screen.errors == {}, "it may be made before the run begins"
+        monkeypatch.setattr(LaunchScreen, "PATIENCE", 60)
+        screen.form.fields["training.epochs"].input.value = "7"
+        await until(pilot, lambda: screen.checked.spec.training.epochs == 7)
+        assert "no bert-mini has been pretrained" in drawn(pilot), "the lines below do not move while one types"
+        screen.table("model").move_to_key("cnn")
+        await until(pilot, lambda: "been pretrained on these" not in drawn(pilot))
 
 
 async def test_all_of_it_stands_beside_the_fields_and_in_two_lines_where_it_is_narrow(runs: Path) -> None:
