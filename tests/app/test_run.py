@@ -32,6 +32,16 @@ async def test_the_rounds_table_fills_as_events_arrive(runs: Path) -> None:
         await sees(pilot, "90.50 ±0.71")
 
 
+async def test_a_difference_of_ten_points_stands_whole_with_its_spread(runs: Path) -> None:
+    story = Story(runs, "running")
+    for seed, ticket in enumerate((0.7527, 0.6991)):
+        story.trained(seed, 0, "dense", 0.8)
+        story.trained(seed, 1, "ticket", ticket)
+        story.trained(seed, 1, "reinit", 0.6)
+    async with LthApp(run=story.run).run_test(size=(120, 40), notifications=True) as pilot:
+        await sees(pilot, "+12.59 ±3.79")
+
+
 async def test_the_chart_is_drawn_again_only_on_a_new_network(runs: Path) -> None:
     story = Story(runs, "running")
     story.trained(0, 0, "dense", 0.87)
