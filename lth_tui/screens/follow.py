@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from engine.errors import BadInput
-from engine.record import events, extensions, rundir, summary, tickets, waiting
+from engine.record import events, extensions, notes, rundir, summary, tickets, waiting
 from lth_tui import plain
 
 WAITS = 3.0  # seconds between two looks at the queue of the machine
@@ -39,6 +39,7 @@ class Look:
     learned: Mapping[int, Learned] = field(default_factory=dict)  # by round
     sizes: Mapping[str, int] = field(default_factory=dict)  # layer -> parameters; empty until the weights are stored
     waits: str = ""  # what a run in the queue waits for
+    noted: notes.Notes = field(default_factory=notes.Notes)  # the user's own
 
     @property
     def now(self) -> int | None:
@@ -65,7 +66,8 @@ class Follower:
         state = rundir.state(self.run, status)
         trouble = self._read_on()
         self._wait(state)
-        seen = (status, state, self._offset, trouble, self._waits)
+        said = notes.read(self.run)
+        seen = (status, state, self._offset, trouble, self._waits, said)
         if seen == self._seen:
             return None
         self._seen = seen
@@ -77,7 +79,7 @@ class Follower:
         live = _live(snapshot) if state in rundir.ACTIVE else {}
         if not self._sizes and snapshot.rounds:
             self._sizes = next((found for seed in view["seeds"] if (found := sizes(self.run, seed))), {})
-        return Look(view, status, len(snapshot.trained), live, dict(self._learned), self._sizes, self._waits)
+        return Look(view, status, len(snapshot.trained), live, dict(self._learned), self._sizes, self._waits, said)
 
     def _read_on(self) -> str:
         try:

@@ -7,6 +7,7 @@ from lth_tui import plain
 from lth_tui.screens import words
 from lth_tui.screens.follow import Look
 from lth_tui.widgets.page import Line, wrapped
+from lth_tui.widgets.table import clipped
 
 
 def lines(look: Look, width: int, key: Callable[[str], str], tall: bool = True, note: str = "") -> list[Line]:
@@ -18,6 +19,7 @@ def lines(look: Look, width: int, key: Callable[[str], str], tall: bool = True, 
     state = view["state"]
     text, tone = words.state(state)
     made = wrapped([(f"{text}  ", tone), (_what(view, note), "dim")], width)[: None if width >= 60 else 1]
+    made += _noted(look, width, 3 if tall else 1)
     made += [line for sentence in _words(look, key("run.resume")) for line in wrapped([sentence], width)]
     if state in rundir.ACTIVE or (state != "finished" and view["progress"]["trained"]):
         made.append(_progress(view, width))
@@ -31,6 +33,17 @@ def lines(look: Look, width: int, key: Callable[[str], str], tall: bool = True, 
     if len(warnings) > most:
         made.append([(f"⚠ and {words.count(len(warnings) - most, 'more warning')}", "warn")])
     return made
+
+
+def _noted(look: Look, width: int, most: int) -> list[Line]:
+    """Its name, its tags and as much of its note as there is room for."""
+    said = look.noted
+    name, note = plain.line(said.name or "", 80), plain.line(said.note, 1000)
+    tags = plain.line(" ".join(f"#{tag}" for tag in said.tags))
+    parts = [(name, "strong"), (tags, "accent"), (note, "")]
+    parts = [piece for part in parts if part[0] for piece in ((" · ", "dim"), part)]
+    made = wrapped(parts[1:], width) if parts else []
+    return made if len(made) <= most else [*made[: most - 1], clipped([*made[most - 1], (" …", "dim")], width, False)]
 
 
 def _progress(view: dict, width: int) -> Line:

@@ -16,7 +16,7 @@ from lth_tui import filtering, keymap, plain
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens.acts import ActsScreen
 from lth_tui.screens.pick import PickScreen
-from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said
+from lth_tui.screens.runs_table import SORTS, Order, arranged, cells, columns, said, told
 from lth_tui.widgets.table import Table
 from lth_tui.widgets.topbar import TopBar
 
@@ -151,7 +151,7 @@ class RunsScreen(ActsScreen):
     def _about(self) -> None:
         """Two lines about the run under the cursor, redrawn only when they say something else."""
         one = self.table.item
-        text = "" if one is None else f"{plain.line(one['id'], 140)}\n{plain.line(said(one, self.app.key))}"
+        text = "" if one is None else f"{told(one)}\n{plain.line(said(one, self.app.key))}"
         if text != self.said:
             self.said = text
             first, _, second = text.partition("\n")

@@ -15,7 +15,7 @@ from lth_tui.widgets.table import Column, Row
 COLUMNS = (
     Column("state", 10),
     Column("model", 5, grow=1, most=10, keep=80),
-    Column("dataset", 8, grow=2, most=14, keep=90),
+    Column("dataset", 7, grow=2, most=14, keep=90),
     Column("schedule", 10, grow=1, most=14, keep=35),
     Column("seeds", 5, right=True, keep=30),
     Column("progress", 11, grow=1, most=18, keep=70),
@@ -23,7 +23,7 @@ COLUMNS = (
     Column("ticket @ %", 11, right=True, keep=85),
     Column("verdict", 9, keep=82),
     Column("age", 4, right=True, keep=50),
-    Column("run", 36, grow=2, most=48, keep=10),
+    Column("run", 7, grow=6, most=28, keep=45),
     Column("", 24, grow=20, keep=5),
 )
 VERDICTS = {"yes": "good", "undecided": "warn", "no": "bad"}  # and their tones, best first
@@ -110,7 +110,7 @@ def cells(one: Summary, now: datetime, key: Callable[[str], str]) -> Row:
         words.best(best),
         [(verdict, VERDICTS.get(verdict, ""))],
         [(words.age(one["created"], now), "dim")],
-        [(plain.line(one["name"] or one["id"], 80), "dim")],
+        [(plain.line(one["name"] or one["id"][-4:], 80), "strong" if one["name"] else "dim")],
         [(plain.line(said(one, key)), "bad" if one["state"] == "failed" else "dim")],
     )
 
@@ -121,6 +121,12 @@ def _progress(one: Summary) -> list[tuple[str, str]] | str:
         return "" if fraction is None else [("━━━━━━ done", "dim")]
     tone = "live" if one["state"] in rundir.ACTIVE else "dim"
     return [*words.bar(fraction, 6, tone), (f" {100 * fraction:3.0f}%", "" if tone == "live" else "dim")]
+
+
+def told(one: Summary) -> str:
+    """The run's id in full, and what its user says of it: `id · base30 · #study · a note`."""
+    tags = " ".join(f"#{tag}" for tag in one["tags"]) if isinstance(one["tags"], list) else ""
+    return plain.line(" · ".join(str(part) for part in (one["id"], one["name"], tags, one["note"]) if part), 500)
 
 
 def said(one: Summary, key: Callable[[str], str]) -> str:

@@ -11,6 +11,7 @@ import pytest
 from engine import spec as specs
 from engine.errors import BadInput
 from engine.process import launch
+from engine.record import notes
 from lth_tui.app import LthApp
 from lth_tui.screens.run import PANES
 from lth_tui.widgets.curves import Curves
@@ -30,6 +31,17 @@ async def test_the_rounds_table_fills_as_events_arrive(runs: Path) -> None:
         await sees(pilot, "90.00", "88.00", "+2.00")
         story.trained(1, 1, "ticket", 0.91)
         await sees(pilot, "90.50 ±0.71")
+
+
+async def test_name_tags_and_note_stand_on_top_and_a_long_note_is_cut(runs: Path) -> None:
+    story = Story(runs, "running")
+    async with LthApp(run=story.run).run_test(size=(80, 24), notifications=True) as pilot:
+        await sees(pilot, "● running")
+        notes.write(story.run, name="base30", tags=["study", "old"], note="without dropout [/b]")
+        await sees(pilot, "base30 · #study #old · without dropout [/b]")
+        notes.write(story.run, note="word " * 500)
+        await sees(pilot, "base30 · #study #old · word word", "…")
+        assert sum("word word" in line for line in shown(pilot.app).splitlines()) == 1
 
 
 async def test_a_difference_of_ten_points_stands_whole_with_its_spread(runs: Path) -> None:

@@ -134,4 +134,4 @@ def test_a_row_can_be_made_of_whatever_the_files_hold(summaries: list[dict[str, 
 
     for one in summaries:
         full = one | {"cause": one["name"], "unverified": None}
-        assert len(cells(full, datetime.now())) == len(COLUMNS)
+        assert len(cells(full, datetime.now(), str)) == len(COLUMNS)
