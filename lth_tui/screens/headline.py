@@ -1,6 +1,8 @@
 """The words on top of a run: its state, what it came to or is doing, how far it is, and what warns."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from engine.record import rundir, summary
 from lth_tui import plain
@@ -8,6 +10,8 @@ from lth_tui.screens import words
 from lth_tui.screens.follow import Look
 from lth_tui.widgets.page import Line, wrapped
 from lth_tui.widgets.table import clipped
+
+_NUMBER, _OF_A_SEED = re.compile(r"\d+(?:\.\d+)?"), re.compile(r"\bseed \d")
 
 
 def lines(look: Look, width: int, key: Callable[[str], str], tall: bool = True, note: str = "") -> list[Line]:
@@ -25,9 +29,9 @@ def lines(look: Look, width: int, key: Callable[[str], str], tall: bool = True, 
         made.append(_progress(view, width))
     if doing := _doing(look):
         made += wrapped([(doing, "")], width)
-    warnings = [plain.line(one, 300) for one in view["warnings"]]
+    warnings = [plain.line(one, 300) for one in _folded(view["warnings"])]
     if view["events_skipped"]:
-        warnings.append(f"{words.count(view['events_skipped'], 'event')} could not be read and were passed over")
+        warnings.insert(0, f"{words.count(view['events_skipped'], 'event')} could not be read and were passed over")
     most = 4 if tall else 1
     made += [line for one in warnings[:most] for line in wrapped([(f"⚠ {one}", "warn")], width)]
     if len(warnings) > most:
@@ -44,6 +48,31 @@ def _noted(look: Look, width: int, most: int) -> list[Line]:
     parts = [piece for part in parts if part[0] for piece in ((" · ", "dim"), part)]
     made = wrapped(parts[1:], width) if parts else []
     return made if len(made) <= most else [*made[: most - 1], clipped([*made[most - 1], (" …", "dim")], width, False)]
+
+
+def _folded(warnings: Sequence[str]) -> list[str]:
+    """Warnings about one seed each that differ in numbers alone are one: `seeds 0, 1 and 2 ... 10.1 to 13.0 points`."""
+    alike: dict[str, list[list[str]]] = {}
+    for one in warnings:
+        seeds = _OF_A_SEED.search(one) is not None
+        kind = _NUMBER.sub("\0", one) if seeds else one
+        alike.setdefault(kind, []).append(_NUMBER.findall(one) if seeds else [])
+    made = []
+    for kind, numbers in alike.items():
+        told = map(_together, zip(*numbers, strict=False))
+        text = "".join(part for pair in zip_longest(kind.split("\0"), told, fillvalue="") for part in pair)
+        made.append(re.sub(r"\bseed (?=\d+(, \d+)* and )", "seeds ", text))
+    return made
+
+
+def _together(numbers: Sequence[str]) -> str:
+    """`3`, `0, 1 and 2`, or `10.1 to 13.0`."""
+    found = list(dict.fromkeys(numbers))
+    if len(found) == 1:
+        return found[0]
+    if len(found) > 6 or any("." in one for one in found):
+        return f"{min(found, key=float)} to {max(found, key=float)}"
+    return f"{', '.join(found[:-1])} and {found[-1]}"
 
 
 def _progress(view: dict, width: int) -> Line:
