@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.screen import Screen
 
+from engine.record import rundir
 from engine.record.history import Summary
 from lth_tui import plain
 from lth_tui.screens import batch, words
@@ -133,7 +134,10 @@ class ActsScreen(Screen[None], metaclass=_AbstractScreen):
         self.ask(batch.RESUME)
 
     def action_remove(self) -> None:
-        self.ask(batch.REMOVE)
+        if len(chosen := self.chosen) == 1 and chosen[0]["state"] in rundir.ACTIVE:
+            self.app.say(f"{chosen[0]['id']} is at work; {self.app.key('runs.stop')} stops it first.", "warning")
+        else:
+            self.ask(batch.REMOVE)
 
     def action_undo(self) -> None:
         if not self.removed:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("state", 10),
     Column("ended", 5, right=True, keep=60),
-    Column("ticket @ %", 11, right=True, keep=50),
+    Column("mean @ %", 11, right=True, keep=50),
     Column("run", 38, grow=2, most=64),
     Column("", 30, grow=20, keep=5),
 )

@@ -20,7 +20,7 @@ COLUMNS = (
     Column("seeds", 5, right=True, keep=30),
     Column("progress", 11, grow=1, most=18, keep=70),
     Column("dense", 5, right=True, keep=40),
-    Column("ticket @ %", 11, right=True, keep=85),
+    Column("mean @ %", 11, right=True, keep=85),
     Column("verdict", 9, keep=82),
     Column("age", 4, right=True, keep=50),
     Column("run", 7, grow=6, most=28, keep=45),
@@ -65,7 +65,7 @@ SORTS: dict[str, tuple[Callable[[Summary], Any], bool, str]] = {
     "seeds": (_number("seeds"), True, "most first"),
     "progress": (_number("progress", "fraction"), True, "furthest first"),
     "dense": (_number("best", "dense"), True, "most accurate first"),
-    "ticket @ %": (_number("best", "ticket"), True, "most accurate first"),
+    "mean @ %": (_number("best", "ticket"), True, "the sparsest ticket near dense by its mean, most accurate first"),
     "verdict": (_place(list(VERDICTS), filtering.verdict), False, "yes, undecided, no"),
     "age": (_text("created"), True, "newest first"),
     "run": (lambda one: str(one["name"] or one["id"]).lower(), False, "by name or id"),
@@ -137,6 +137,8 @@ def said(one: Summary, key: Callable[[str], str]) -> str:
         return str(one["cause"])
     if one["state"] == "orphaned" or (one["state"] == "stopped" and one["cause"]):
         return f"{one['cause']}; {key('runs.resume')} goes on with it"
+    if one["state"] == "queued":
+        return f"waits its turn, or to be started by {key('runs.resume')}; {key('app.go.machine')} shows what for"
     if one["sentence"]:
         return str(one["sentence"])
     left = words.duration(words.mapping(one["progress"]).get("seconds_left"))

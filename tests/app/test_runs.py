@@ -59,6 +59,21 @@ async def test_the_names_of_a_sweep_stand_in_its_rows_and_tags_and_note_below(ru
             assert any(f" {story.run.name[-4:]} " in row and "finished" in row for row in rows), "told from each other"
 
 
+async def test_a_run_that_waits_says_so_and_where_one_sees_what_for(runs: Path) -> None:
+    Story(runs, "queued")
+    async with LthApp().run_test(size=(80, 24), notifications=True) as pilot:
+        await sees(pilot, "waits its turn, or to be started by r; 3 shows what for")
+
+
+async def test_the_column_of_means_is_not_called_the_ticket_that_the_verdict_is_about(runs: Path) -> None:
+    Story(runs, "finished", best={"dense": 0.528, "ticket": 0.523, "sparsity": 0.75}, sentence="matches up to 50.0 %")
+    async with LthApp().run_test(size=(80, 50), notifications=True) as pilot:
+        await sees(pilot, "mean @ %", "52.3 @ 75.0", "matches up to 50.0 %")
+        assert "ticket @" not in drawn(pilot)
+    meanings = {"".join(text for text, _ in signs): meaning for _, rows in legend.groups() for signs, meaning in rows}
+    assert meanings["90.5 @ 48.8"] == "sparsest near dense by means, not tested"
+
+
 async def test_the_cursor_stays_on_its_run_when_newer_ones_come(runs: Path) -> None:
     first = Story(runs, "finished").run.name
     async with LthApp().run_test(notifications=True) as pilot:
@@ -185,7 +200,7 @@ async def test_a_run_at_work_is_not_removed(runs: Path, monkeypatch) -> None:
     async with LthApp().run_test(notifications=True) as pilot:
         await sees(pilot, "● running")
         await pilot.press("x")
-        await sees(pilot, "stop it first")
+        await sees(pilot, "at work; s stops it")
         assert story.run.is_dir()
 
 
