@@ -96,7 +96,7 @@ async def test_the_linear_reference_is_in_the_headline_and_a_level_in_the_chart(
         story.trained(0, 1, "ticket", 0.90)
         await sees(pilot, "┄ dense  · linear")
         story.log.append("reference", seed=1, linear_test_accuracy=0.96)
-        await sees(pilot, "linear reference 92.0 %")
+        await sees(pilot, "linear reference 92.0 %", "· linear 92.0 ↑")
         assert "┄ dense  · linear" not in shown(pilot.app), "a level above all others would press the curves together"
 
 
