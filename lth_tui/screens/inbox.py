@@ -114,7 +114,7 @@ class InboxScreen(Screen[None]):
             run, how, state = told or ("", "", "")
             tone = {"failed": "$error", "orphaned": "$warning"}.get(state, "")
             shown = Content.assemble((run, "$foreground-muted"), "\n", (how, tone))
-            self.query_one("#about", Static).update(shown, layout=False)
+            self.query_one("#about", Static).update(shown)  # as high as it needs
 
     # What can be done
 
