@@ -23,8 +23,10 @@ def lines(look: Look, width: int, key: Callable[[str], str], tall: bool = True, 
     state = view["state"]
     text, tone = words.state(state)
     made = wrapped([(f"{text}  ", tone), (_what(view, note), "dim")], width)[: None if width >= 60 else 1]
+    made += wrapped([(look.gone, "warn")], width) if look.gone else []
     made += _noted(look, width, 3 if tall else 1)
-    made += [line for sentence in _words(look, key("run.resume")) for line in wrapped([sentence], width)]
+    told = [] if look.gone and state != "finished" else _words(look, key("run.resume"))
+    made += [line for sentence in told for line in wrapped([sentence], width)]
     if state in rundir.ACTIVE or (state != "finished" and view["progress"]["trained"]):
         made.append(_progress(view, width))
     if doing := _doing(look):
@@ -105,7 +107,7 @@ def _asked(spec: dict) -> str:
 
 def _doing(look: Look) -> str:
     status, view = look.status, look.view
-    if view["state"] not in rundir.ACTIVE:
+    if view["state"] not in rundir.ACTIVE or look.gone:
         return ""
     parts = []
     seeds, seed = view["seeds"], status.get("seed")
