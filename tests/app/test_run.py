@@ -166,7 +166,7 @@ async def test_a_run_that_vanishes_is_told(runs: Path) -> None:
     async with LthApp(run=story.run).run_test(notifications=True) as pilot:
         await sees(pilot, "● running")
         story.run.rename(runs / ".gone")
-        await sees(pilot, "cannot be read")
+        await sees(pilot, "This run was removed.")
 
 
 async def test_a_damaged_run_shows_words(runs: Path) -> None:
