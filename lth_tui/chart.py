@@ -4,7 +4,7 @@ Sparsity runs on a log-density axis, since each round removes a share of what is
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, floor, log2, log10
 
@@ -90,9 +90,10 @@ def draw(
     Along x lies sparsity, unless another `axis` is given.
     `width` and `height` in characters, the legend and axes included; nothing is drawn where there is no room.
     Numbers that are not finite, or nearly so, are passed over. The linear reference is a level too, where it lies
-    among the others: a distant one would press all curves into a line.
+    among the others: a distant one would press all curves into a line, and stands in the legend with its value.
     """
     axis = axis or SPARSITY
+    reference = linear if linear is not None and _known(linear) else None
     styles = [curve.style or style_of(index) for index, curve in enumerate(found)]
     found = [
         Curve(curve.name, tuple(point for point in curve.points if all(map(_known, point))), style)
@@ -117,6 +118,7 @@ def draw(
     def row(accuracy: float) -> float:
         return (high - accuracy) / (high - low) * (rows - 1)
 
+    axis = _finer(axis, [high - (high - low) * y / (rows - 1) for y in range(0, rows, 3)])
     dots = [[0] * columns for _ in range(rows)]
     paint = [[""] * columns for _ in range(rows)]
     marks: dict[tuple[int, int], tuple[str, str]] = {}
@@ -146,8 +148,25 @@ def draw(
     lines.append([("      └" + "─" * columns, DENSE_COLOUR)])
     ticks = sorted({x for x, _ in points} | set(axis.ends) | ({0.0} if dense is not None else set()))
     lines.append([(_ticks(ticks, axis.tick, column, columns, left), DENSE_COLOUR)])
-    lines.append(_legend(found, dense is not None, linear is not None, axis.titles, left, width))
+    away = [] if linear is not None or reference is None else [_away(reference, reference > high)]
+    lines.append(_legend([*found, *away], dense is not None, linear is not None, axis.titles, left, width))
     return lines
+
+
+def _away(linear: float, above: bool) -> Curve:
+    """A linear reference that lies above or below what is drawn, as the legend tells it: `· linear 63.8 ↑`."""
+    return Curve(f"linear {100 * linear:.1f} {'↑' if above else '↓'}", ((0.0, linear),), LINEAR)
+
+
+def _finer(axis: Axis, levels: list[float]) -> Axis:
+    """The axis, with one more digit where two levels that are written one above the other would read the same."""
+    told = [axis.level(one) for one in levels]
+    alike = any(one == other for one, other in pairwise(told))
+    return replace(axis, level=_hundredths) if alike and axis.level is Axis.level else axis
+
+
+def _hundredths(share: float) -> str:
+    return f"{100 * share:5.2f}"[:5]
 
 
 def _known(value: float) -> bool:

@@ -63,6 +63,7 @@ KEYS = {
             Key("clone", "c", "clone", "Clone", "Fill the launch form as this run was launched", footer=False),
             Key("export", "e", "export", "Export", "Write the marked runs, or those shown, as csv", footer=False),
             Key("tag", "t", "tag", "Tag", "Tag the run, or all that are marked", footer=False),
+            Key("name", "m", "name", "Name", "Give the run under the cursor a name of its own", footer=False),
             Key("note", "N", "note", "Note", "Write a note to the run, or to all that are marked", footer=False),
             Key("queue.go", "P", "queue_go", "Go on with a queue that is paused", footer=False),
             Key("copy", "y", "copy", "Copy id", "Copy the run's id, through tmux and SSH too", footer=False),

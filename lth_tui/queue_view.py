@@ -22,6 +22,7 @@ def facts(runs: Path) -> dict[str, Any]:
         {
             "id": one.run.name,
             "state": rundir.state(one.run, one.status),
+            "since": history.iso(number(one.status.get("started"))),
             "device": placing.device(one.run),
             "gpu": one.status.get("gpu"),
             "progress": share(tables.mapping(one.status.get("progress")).get("fraction")),

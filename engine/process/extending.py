@@ -12,7 +12,7 @@ from engine.record import events, extensions, modes, rundir
 if TYPE_CHECKING:
     from engine.spec import RunSpec
 
-_OF_THE_END = ("finished", "sentence", "winning_ticket")
+_OF_THE_END = ("finished", "sentence", "winning_ticket", "progress")
 
 
 def extend(run: Path, seeds: int | None, rounds: int | None) -> tuple["RunSpec", "RunSpec"]:

@@ -55,14 +55,15 @@ def write(run: Path, **changes: Any) -> Notes:
     """Change `name`, `tags`, `note` or `read` of a run, and leave the rest; None, or nothing, takes one away.
 
     BadInput for a name or tag that is not of letters, digits and . _ -, a note that is too long, or a folder that
-    cannot be written.
+    cannot be written. A tag that stands there already stays whatever it is: nobody gave it now.
     """
-    for key, value in changes.items():
-        _refuse(key, value)
     lock = FileLock(run.parent / _LOCK, timeout=10, mode=modes.of_file(run.parent), poll_interval=0.002)
     try:
         with lock:
-            tree = {**rundir.read_json(run / FILE), **changes}
+            tree = rundir.read_json(run / FILE)
+            for key, value in changes.items():
+                _refuse(key, value, of(tree).tags)
+            tree = {**tree, **changes}
             tree = {key: value for key, value in tree.items() if value not in (None, "", [], ())}
             rundir.write_atomically(run / FILE, orjson.dumps(tree))
     except Timeout:
@@ -73,13 +74,14 @@ def write(run: Path, **changes: Any) -> Notes:
     return of(tree)
 
 
-def _refuse(key: str, value: Any) -> None:
+def _refuse(key: str, value: Any, tags: tuple[str, ...]) -> None:
     if key == "name" and value:
         _refuse_name("name", value)
     elif key == "tags":
-        if len(value or ()) > MOST:
+        fresh = [tag for tag in value or () if tag not in tags]
+        if fresh and len(value) > MOST:
             raise BadInput(f"tags: {len(value)} given; give at most {MOST}.")
-        for tag in value or ():
+        for tag in fresh:
             _refuse_name("tag", tag)
     elif key == "note" and len(value or "") > _LONGEST:
         raise BadInput(f"note: {len(value):,} characters given; give at most {_LONGEST:,}.")

@@ -131,7 +131,7 @@ def view(
         "state": state,
         "created": rundir.created(run),
         "cause": cause if state in ("failed", "orphaned", "stopped") else None,
-        "progress": progress(spec, snapshot),
+        "progress": progress(spec, snapshot, state),
         "spec": spec,
         "seeds": seeds,
         "machine": {name: snapshot.started.get(name) for name in ("versions", "device", "threads", "grouping")},
@@ -225,7 +225,7 @@ def _mean(values: list[Any]) -> Any:
     return math.fsum(values) / len(values)
 
 
-def progress(spec: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
+def progress(spec: dict[str, Any], snapshot: Snapshot, state: str) -> dict[str, Any]:
     """Networks trained, of how many, as a fraction that also counts epochs; and the network last heard of."""
     seeds = set(seeds_of(spec))
     rounds = rounds_of(spec)
@@ -243,7 +243,7 @@ def progress(spec: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
     return {
         "trained": trained,
         "trainings": trainings,
-        "fraction": 1.0 if snapshot.finished else fraction,  # an arm may have been left out
+        "fraction": 1.0 if snapshot.finished and state == "finished" else fraction,  # an arm may have been left out
         **{name: snapshot.last.get(name) for name in ("seed", "round", "arm", "epoch", "epochs")},
     }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.screen import Screen
 
+from engine.record import rundir
 from engine.record.history import Summary
 from lth_tui import plain
 from lth_tui.screens import batch, words
@@ -133,7 +134,10 @@ class ActsScreen(Screen[None], metaclass=_AbstractScreen):
         self.ask(batch.RESUME)
 
     def action_remove(self) -> None:
-        self.ask(batch.REMOVE)
+        if len(chosen := self.chosen) == 1 and chosen[0]["state"] in rundir.ACTIVE:
+            self.app.say(f"{chosen[0]['id']} is at work; {self.app.key('runs.stop')} stops it first.", "warning")
+        else:
+            self.ask(batch.REMOVE)
 
     def action_undo(self) -> None:
         if not self.removed:
@@ -174,10 +178,23 @@ class ActsScreen(Screen[None], metaclass=_AbstractScreen):
             wrong = partial(batch.wrong_tags, away=not one)
             self.app.push_screen(AskScreen(self._of("Tags", chosen), about, tags, wrong, "fold-2 wide"), answered)
 
+    def action_name(self) -> None:
+        """Name the run under the cursor, whatever is marked: a name is of one run."""
+        if (one := self.current) is not None:
+            paths = self._paths([one])
+
+            def answered(text: str | None) -> None:
+                if text is not None and text.strip() != name:
+                    self.perform(batch.noting(name=text.strip()), paths)
+
+            name = plain.line(one["name"] or "", 100)
+            about = "A name of its own. Leave it empty to take the name away."
+            self.app.push_screen(AskScreen(self._of("Name", [one]), about, name, batch.wrong_name, "base30"), answered)
+
     def action_note(self) -> None:
         if chosen := self.chosen:
             one = len(chosen) == 1
-            about = "An empty line takes it away." if one else "It replaces the notes of all of them."
+            about = "Leave it empty to take the note away." if one else "It replaces the notes of all of them."
 
             def answered(text: str | None) -> None:
                 if text is not None and (text != note or not one):

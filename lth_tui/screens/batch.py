@@ -189,6 +189,14 @@ def wrong_tags(text: str, away: bool = False) -> str:
     return "" if len(text.split()) <= notes.MOST else f"tags: {len(text.split())} given; give at most {notes.MOST}."
 
 
+def wrong_name(text: str) -> str:
+    """What is wrong with a name that is typed; nothing with none."""
+    given = text.strip()
+    if not given or _TAG.fullmatch(given):
+        return ""
+    return f"name: {plain.line(given, 30)!r} given; give letters, digits, dots, - and _, a letter or digit first."
+
+
 def wrong_file(text: str) -> str:
     """Why nothing can be written to a file of this name."""
     path = Path(text.strip()).expanduser()

@@ -1,15 +1,16 @@
 """A run followed from its files: what is new since the last look, in copies that a screen may keep."""
 
+import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from engine.errors import BadInput
-from engine.record import events, extensions, rundir, summary, tickets, waiting
+from engine.record import events, extensions, notes, rundir, summary, tickets, trash, waiting
 from lth_tui import plain
 
 WAITS = 3.0  # seconds between two looks at the queue of the machine
@@ -39,6 +40,8 @@ class Look:
     learned: Mapping[int, Learned] = field(default_factory=dict)  # by round
     sizes: Mapping[str, int] = field(default_factory=dict)  # layer -> parameters; empty until the weights are stored
     waits: str = ""  # what a run in the queue waits for
+    noted: notes.Notes = field(default_factory=notes.Notes)  # the user's own
+    gone: str = ""  # that the run was removed, and what brings it back, in a sentence
 
     @property
     def now(self) -> int | None:
@@ -55,17 +58,35 @@ class Follower:
         self._offset = self._bad = 0
         self._snapshot: summary.Snapshot | None = None
         self._seen: Any = None
+        self._last: Look | None = None  # before the run was removed
+        self._gone = ""
         self._learned: dict[int, Learned] = {}
         self._sizes: dict[str, int] = {}
         self._waits, self._next = "", 0.0
 
     def look(self) -> Look | None:
-        """What the run is now; None where nothing changed. Never raises on what stands in the files."""
+        """What the run is now, or was before it was removed; None where nothing changed. Never raises on what stands
+        in the files.
+        """
+        was, self._gone = self._gone, removed(self.run)
+        if self._gone:
+            if self._gone == was:
+                return None
+            self._seen = None
+            last = self._last or self._look()
+            return last and replace(last, gone=self._gone)
+        now = self._look()
+        if now is not None and os.path.exists(self.run / "spec.json"):  # else it may be about to be removed
+            self._last = now
+        return now
+
+    def _look(self) -> Look | None:
         status = rundir.read_status(self.run)
         state = rundir.state(self.run, status)
         trouble = self._read_on()
         self._wait(state)
-        seen = (status, state, self._offset, trouble, self._waits)
+        said = notes.read(self.run)
+        seen = (status, state, self._offset, trouble, self._waits, said)
         if seen == self._seen:
             return None
         self._seen = seen
@@ -77,7 +98,7 @@ class Follower:
         live = _live(snapshot) if state in rundir.ACTIVE else {}
         if not self._sizes and snapshot.rounds:
             self._sizes = next((found for seed in view["seeds"] if (found := sizes(self.run, seed))), {})
-        return Look(view, status, len(snapshot.trained), live, dict(self._learned), self._sizes, self._waits)
+        return Look(view, status, len(snapshot.trained), live, dict(self._learned), self._sizes, self._waits, said)
 
     def _read_on(self) -> str:
         try:
@@ -105,6 +126,18 @@ class Follower:
             except BadInput as error:
                 self._waits = plain.line(error, 300)
             self._next = time.monotonic() + WAITS
+
+
+def removed(run: Path) -> str:
+    """That a run was removed, and what brings it back where that can be, in a sentence; empty where it is there."""
+    try:
+        os.lstat(run)
+    except (FileNotFoundError, NotADirectoryError):
+        back = os.path.isdir(run.parent / trash.FOLDER / run.name)
+        return f"This run was removed{f'; `lth rm --undo {run.name}` brings it back' if back else ''}."
+    except OSError:
+        pass
+    return ""
 
 
 def _live(snapshot: summary.Snapshot) -> dict[tuple[int, str], str]:

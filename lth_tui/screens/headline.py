@@ -1,12 +1,17 @@
 """The words on top of a run: its state, what it came to or is doing, how far it is, and what warns."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from engine.record import rundir, summary
 from lth_tui import plain
 from lth_tui.screens import words
 from lth_tui.screens.follow import Look
 from lth_tui.widgets.page import Line, wrapped
+from lth_tui.widgets.table import clipped
+
+_NUMBER, _OF_A_SEED = re.compile(r"\d+(?:\.\d+)?"), re.compile(r"\bseed \d")
 
 
 def lines(look: Look, width: int, key: Callable[[str], str], tall: bool = True, note: str = "") -> list[Line]:
@@ -18,19 +23,58 @@ def lines(look: Look, width: int, key: Callable[[str], str], tall: bool = True, 
     state = view["state"]
     text, tone = words.state(state)
     made = wrapped([(f"{text}  ", tone), (_what(view, note), "dim")], width)[: None if width >= 60 else 1]
-    made += [line for sentence in _words(look, key("run.resume")) for line in wrapped([sentence], width)]
+    made += wrapped([(look.gone, "warn")], width) if look.gone else []
+    made += _noted(look, width, 3 if tall else 1)
+    told = [] if look.gone and state != "finished" else _words(look, key("run.resume"))
+    made += [line for sentence in told for line in wrapped([sentence], width)]
     if state in rundir.ACTIVE or (state != "finished" and view["progress"]["trained"]):
         made.append(_progress(view, width))
     if doing := _doing(look):
         made += wrapped([(doing, "")], width)
-    warnings = [plain.line(one, 300) for one in view["warnings"]]
+    warnings = [plain.line(one, 300) for one in _folded(view["warnings"])]
     if view["events_skipped"]:
-        warnings.append(f"{words.count(view['events_skipped'], 'event')} could not be read and were passed over")
+        warnings.insert(0, f"{words.count(view['events_skipped'], 'event')} could not be read and were passed over")
     most = 4 if tall else 1
     made += [line for one in warnings[:most] for line in wrapped([(f"⚠ {one}", "warn")], width)]
     if len(warnings) > most:
         made.append([(f"⚠ and {words.count(len(warnings) - most, 'more warning')}", "warn")])
     return made
+
+
+def _noted(look: Look, width: int, most: int) -> list[Line]:
+    """Its name, its tags and as much of its note as there is room for."""
+    said = look.noted
+    name, note = plain.line(said.name or "", 80), plain.line(said.note, 1000)
+    tags = plain.line(" ".join(f"#{tag}" for tag in said.tags))
+    parts = [(name, "strong"), (tags, "accent"), (note, "")]
+    parts = [piece for part in parts if part[0] for piece in ((" · ", "dim"), part)]
+    made = wrapped(parts[1:], width) if parts else []
+    return made if len(made) <= most else [*made[: most - 1], clipped([*made[most - 1], (" …", "dim")], width, False)]
+
+
+def _folded(warnings: Sequence[str]) -> list[str]:
+    """Warnings about one seed each that differ in numbers alone are one: `seeds 0, 1 and 2 ... 10.1 to 13.0 points`."""
+    alike: dict[str, list[list[str]]] = {}
+    for one in warnings:
+        seeds = _OF_A_SEED.search(one) is not None
+        kind = _NUMBER.sub("\0", one) if seeds else one
+        alike.setdefault(kind, []).append(_NUMBER.findall(one) if seeds else [])
+    made = []
+    for kind, numbers in alike.items():
+        told = map(_together, zip(*numbers, strict=False))
+        text = "".join(part for pair in zip_longest(kind.split("\0"), told, fillvalue="") for part in pair)
+        made.append(re.sub(r"\bseed (?=\d+(, \d+)* and )", "seeds ", text))
+    return made
+
+
+def _together(numbers: Sequence[str]) -> str:
+    """`3`, `0, 1 and 2`, or `10.1 to 13.0`."""
+    found = list(dict.fromkeys(numbers))
+    if len(found) == 1:
+        return found[0]
+    if len(found) > 6 or any("." in one for one in found):
+        return f"{min(found, key=float)} to {max(found, key=float)}"
+    return f"{', '.join(found[:-1])} and {found[-1]}"
 
 
 def _progress(view: dict, width: int) -> Line:
@@ -63,7 +107,7 @@ def _asked(spec: dict) -> str:
 
 def _doing(look: Look) -> str:
     status, view = look.status, look.view
-    if view["state"] not in rundir.ACTIVE:
+    if view["state"] not in rundir.ACTIVE or look.gone:
         return ""
     parts = []
     seeds, seed = view["seeds"], status.get("seed")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("state", 10),
     Column("ended", 5, right=True, keep=60),
-    Column("ticket @ %", 11, right=True, keep=50),
+    Column("mean @ %", 11, right=True, keep=50),
     Column("run", 26, grow=40, most=52),
     Column("", 30, grow=20, keep=5),
 )
@@ -115,7 +115,7 @@ class InboxScreen(Screen[None]):
             run, how, state = told or ("", "", "")
             tone = {"failed": "$error", "orphaned": "$warning"}.get(state, "")
             shown = Content.assemble((run, "$foreground-muted"), "\n", (how, tone))
-            self.query_one("#about", Static).update(shown, layout=False)
+            self.query_one("#about", Static).update(shown)  # as high as it needs
 
     # What can be done
 

@@ -41,6 +41,7 @@ def _rows() -> list[Entry]:
         *(([_toned((verdict, tone))], _VERDICTS[verdict]) for verdict, tone in VERDICTS.items()),
         ([*map(_toned, words.bar(0.4, 6))], "so much of it is trained"),
         ([_toned(rounds.NOW)], "the round that is trained now"),
+        ([_toned((words.best({"ticket": 0.905, "sparsity": 0.488}), ""))], "sparsest near dense by means, not tested"),
         ([_toned((words.percent(None), "dim"))], "not known, or not yet"),
         ([_toned((rounds.SPREAD, "dim"))], "SD over seeds, of a difference over pairs"),
         ([(sign, _drawn(colour)) for sign, colour in rounds.against(["ticket", "reinit"])], "ticket less reinit"),

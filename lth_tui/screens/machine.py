@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +17,7 @@ from textual.widgets import Static
 
 from engine.errors import BadInput
 from engine.process import queue
-from engine.record import waiting
+from engine.record import rundir, waiting
 from lth_tui import meters, plain, queue_view
 from lth_tui.keys import KEYS, bindings
 from lth_tui.screens import slots, words
@@ -29,7 +30,10 @@ from lth_tui.widgets.topbar import TopBar
 if TYPE_CHECKING:
     from lth_tui.app import LthApp
 
-PAUSED = "in the app"
+
+def paused() -> str:
+    """Why the queue is paused from here on: by whom and since when, for a folder may be shared."""
+    return f"in the app, by {rundir.owner(Path('/proc/self'))}, since {datetime.now():%d %b %H:%M}"
 
 
 class MachineScreen(Screen[None]):
@@ -211,11 +215,11 @@ class MachineScreen(Screen[None]):
         """Start nothing more, or go on."""
         if self.facts is None:
             return
-        paused, runs = self.facts["paused"], self.app.runs
+        stands, runs = self.facts["paused"], self.app.runs
         if not runs.is_dir():
             self.app.say("There is no run yet, so there is nothing to pause.")
         else:
-            self._decide(lambda: queue.go(runs) if paused else queue.pause(runs, PAUSED))
+            self._decide(lambda: queue.go(runs) if stands else queue.pause(runs, paused()))
 
     def _decide(self, change: Callable[[], Any]) -> None:
         """Change the queue in the background, and show what came of it."""

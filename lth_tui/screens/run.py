@@ -218,11 +218,19 @@ class RunScreen(Screen[None]):
         if not self.panes.leave_search():
             self.app.pop_screen()
 
+    def _gone(self) -> bool:
+        """Whether the run was removed, so that nothing can be done to it; which is then said."""
+        if gone := follow.removed(self.run_path):
+            self.app.say(gone, "warning")
+        return bool(gone)
+
     def action_stop(self) -> None:
-        if self.look is not None:
+        if not self._gone() and self.look is not None:
             acting.ask_to_stop(self.app, self.run_path, self.look.view["state"])
 
     def action_resume(self) -> None:
+        if self._gone():
+            return
         if self.look is not None and self.look.view["state"] == "finished":
             extend = self.app.key("run.extend")
             self.app.say(f"This run is finished: there is nothing to resume; {extend} extends it.")
@@ -232,17 +240,20 @@ class RunScreen(Screen[None]):
     def action_extend(self) -> None:
         from lth_tui.screens import questions
 
-        questions.ask_extend(self.app, self.run_path)
+        if not self._gone():
+            questions.ask_extend(self.app, self.run_path)
 
     def action_transfer(self) -> None:
         from lth_tui.screens import questions
 
-        questions.ask_transfer(self.app, self.run_path, self.round or 0)
+        if not self._gone():
+            questions.ask_transfer(self.app, self.run_path, self.round or 0)
 
     def action_stability(self) -> None:
         from lth_tui.screens import questions
 
-        questions.ask_stability(self.app, self.run_path, self.round or 0)
+        if not self._gone():
+            questions.ask_stability(self.app, self.run_path, self.round or 0)
 
     def action_copy(self) -> None:
         self.app.copy(self.run_path.name)

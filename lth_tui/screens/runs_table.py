@@ -15,15 +15,15 @@ from lth_tui.widgets.table import Column, Row
 COLUMNS = (
     Column("state", 10),
     Column("model", 5, grow=1, most=10, keep=80),
-    Column("dataset", 8, grow=2, most=14, keep=90),
+    Column("dataset", 7, grow=2, most=14, keep=90),
     Column("schedule", 10, grow=1, most=14, keep=35),
     Column("seeds", 5, right=True, keep=30),
     Column("progress", 11, grow=1, most=18, keep=70),
     Column("dense", 5, right=True, keep=40),
-    Column("ticket @ %", 11, right=True, keep=85),
+    Column("mean @ %", 11, right=True, keep=85),
     Column("verdict", 9, keep=82),
     Column("age", 4, right=True, keep=50),
-    Column("run", 36, grow=2, most=48, keep=10),
+    Column("run", 7, grow=6, most=28, keep=45),
     Column("", 24, grow=20, keep=5),
 )
 VERDICTS = {"yes": "good", "undecided": "warn", "no": "bad"}  # and their tones, best first
@@ -65,7 +65,7 @@ SORTS: dict[str, tuple[Callable[[Summary], Any], bool, str]] = {
     "seeds": (_number("seeds"), True, "most first"),
     "progress": (_number("progress", "fraction"), True, "furthest first"),
     "dense": (_number("best", "dense"), True, "most accurate first"),
-    "ticket @ %": (_number("best", "ticket"), True, "most accurate first"),
+    "mean @ %": (_number("best", "ticket"), True, "the sparsest ticket near dense by its mean, most accurate first"),
     "verdict": (_place(list(VERDICTS), filtering.verdict), False, "yes, undecided, no"),
     "age": (_text("created"), True, "newest first"),
     "run": (lambda one: str(one["name"] or one["id"]).lower(), False, "by name or id"),
@@ -110,7 +110,7 @@ def cells(one: Summary, now: datetime, key: Callable[[str], str]) -> Row:
         words.best(best),
         [(verdict, VERDICTS.get(verdict, ""))],
         [(words.age(one["created"], now), "dim")],
-        [(plain.line(one["name"] or one["id"], 80), "dim")],
+        [(plain.line(one["name"] or one["id"][-4:], 80), "strong" if one["name"] else "dim")],
         [(plain.line(said(one, key)), "bad" if one["state"] == "failed" else "dim")],
     )
 
@@ -124,9 +124,9 @@ def _progress(one: Summary) -> list[tuple[str, str]] | str:
 
 
 def told(one: Summary) -> str:
-    """The run's id in full, and what its user calls it."""
-    tags = one["tags"] if isinstance(one["tags"], list) else []
-    return plain.line("  ".join([one["id"], *filter(None, [one["name"]]), *(f"#{tag}" for tag in tags)]), 140)
+    """The run's id in full, and what its user says of it: `id · base30 · #study · a note`."""
+    tags = " ".join(f"#{tag}" for tag in one["tags"]) if isinstance(one["tags"], list) else ""
+    return plain.line(" · ".join(str(part) for part in (one["id"], one["name"], tags, one["note"]) if part), 500)
 
 
 def said(one: Summary, key: Callable[[str], str]) -> str:
@@ -138,7 +138,7 @@ def said(one: Summary, key: Callable[[str], str]) -> str:
     if one["state"] in ("orphaned", "stopped"):
         return f"{one['cause'] or 'stopped before its end'}; {key('runs.resume')} goes on with it"
     if one["state"] == "queued":
-        return f"not begun yet; {key('app.go.machine')} shows who waits for what"
+        return f"waits its turn, or to be started by {key('runs.resume')}; {key('app.go.machine')} shows what for"
     if one["sentence"]:
         return str(one["sentence"])
     left = words.duration(words.mapping(one["progress"]).get("seconds_left"))

@@ -32,19 +32,22 @@ class Slot:
 
 def rows(facts: dict[str, Any], now: float, cards: dict[str, int]) -> list[Slot]:
     """What `queue_view.facts` tells, a row a run; `cards` numbers the GPUs by their UUIDs."""
-    made = [_working(one, cards) for one in facts["running"]]
+    made = [_working(one, now, cards) for one in facts["running"]]
     made += [_waiting(one, now) for one in facts["waiting"]]
     return made + [_orphaned(run) for run in facts["orphaned"]]
 
 
-def _working(one: dict[str, Any], cards: dict[str, int]) -> Slot:
+def _working(one: dict[str, Any], now: float, cards: dict[str, int]) -> Slot:
     state = str(one["state"])
+    since = words.age(one.get("since"), datetime.fromtimestamp(now))
     fraction = words.share(one["progress"])
     done = [] if fraction is None else [*words.bar(fraction, 6, "live"), (f" {100 * fraction:3.0f}%", "")]
     card = cards.get(one["gpu"] or "")
     on = f"on {plain.line(one['gpu'] or one['device'], 60)}" if card is None else f"on GPU {card}"
     sign = ("● starting", "live") if state == "queued" else words.state(state)
-    return Slot("working", one["id"], state, on, ([sign], done, "", plain.line(one["id"], 140), [(on, "dim")]))
+    return Slot(
+        "working", one["id"], state, on, ([sign], done, [(since, "dim")], plain.line(one["id"], 140), [(on, "dim")])
+    )
 
 
 def _waiting(one: dict[str, Any], now: float) -> Slot:

@@ -110,7 +110,10 @@ def count(value: int, one: str, many: str | None = None) -> str:
 
 
 def best(value: Any) -> str:
-    """The best ticket, in percent, and its sparsity: `90.5 @ 48.8`."""
+    """The mean accuracy of the sparsest ticket within the margin of dense, in percent, and its sparsity: `90.5 @ 48.8`.
+
+    By means alone: it is not what the verdict tests.
+    """
     if not isinstance(value, dict) or share(value.get("ticket")) is None:
         return "·"
     return f"{percent(value['ticket'])} @ {percent(value.get('sparsity'))}"

@@ -275,6 +275,26 @@ async def test_tags_of_one_run_are_edited_and_those_of_many_added_and_taken_away
         await until(pilot, lambda: len(pilot.app.screen.table.items) == 2)
 
 
+async def test_a_run_is_named_and_its_name_taken_away(runs: Path) -> None:
+    (one,) = many(runs, "finished")
+    history.refresh(runs)
+    async with LthApp().run_test(notifications=True) as pilot:
+        await sees(pilot, "✓ finished")
+        await pilot.press("m")
+        await sees(pilot, f"Name of {one.name}", "Leave it empty to take the name away.")
+        await pilot.press(*"a b")
+        await sees(pilot, "name: 'a b' given")
+        await answered(pilot, "base30")
+        await sees(pilot, " base30 ")
+        assert notes.read(one).name == "base30"
+        await until(pilot, lambda: not pilot.app.screen.at_work)
+        await pilot.press("m")
+        await sees(pilot, "Name of")
+        assert pilot.app.screen.query_one(Input).value == "base30"
+        await answered(pilot, "")
+        await until(pilot, lambda: notes.read(one).name is None)
+
+
 async def test_a_note_is_kept_shown_and_left_as_it_was_by_escape(runs: Path) -> None:
     (one,) = many(runs, "finished")
     notes.write(one, note="two\nlines")
@@ -282,7 +302,7 @@ async def test_a_note_is_kept_shown_and_left_as_it_was_by_escape(runs: Path) -> 
     async with LthApp().run_test(notifications=True) as pilot:
         await sees(pilot, "✓ finished")
         await pilot.press("N")
-        await sees(pilot, "Note of", "two lines")
+        await sees(pilot, "Note of", "two lines", "Leave it empty to take the note away.")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
         await pilot.press("N")

@@ -89,6 +89,13 @@ async def test_what_ended_is_listed_with_how_and_counted(runs: Path, size: tuple
             await sees(pilot, words)
 
 
+async def test_a_long_verdict_stands_whole_below_a_table_with_room(runs: Path) -> None:
+    ended(runs, sentence=f"{'No winning ticket here, and these are the reasons why. ' * 6}The end of it.")
+    async with LthApp().run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot, 1)
+        await sees(pilot, "The end of it.")
+
+
 async def test_r_marks_read_and_u_takes_it_back(runs: Path) -> None:
     made = [ended(runs, ago=ago).run for ago in (10, 20, 30)]
     async with LthApp().run_test(notifications=True) as pilot:

@@ -2,6 +2,8 @@
 
 import re
 import socket
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,13 @@ async def test_a_run_that_waits_is_moved_with_the_cursor_on_it(runs: Path, monke
         await until(pilot, lambda: order(runs) == [c, a, b])
 
 
+async def test_a_run_at_work_says_since_when(runs: Path, monkeypatch) -> None:
+    works(runs, monkeypatch, started=time.time() - 3 * 3600)
+    async with LthApp().run_test(size=(120, 40), notifications=True) as pilot:
+        await opened(pilot, "● running")
+        await sees(pilot, " 3h ")
+
+
 async def test_what_works_cannot_be_moved(runs: Path, monkeypatch) -> None:
     works(runs, monkeypatch)
     async with LthApp().run_test(notifications=True) as pilot:
@@ -145,8 +154,8 @@ async def test_p_pauses_and_goes_on_and_it_is_said(runs: Path) -> None:
     async with LthApp().run_test(notifications=True) as pilot:
         await opened(pilot, "3 runs wait")
         await pilot.press("p")
-        await sees(pilot, "Paused: in the app.", "p goes on")
-        assert queue.paused(runs) == "in the app"
+        await sees(pilot, f"Paused: in the app, by {runs.owner()}, since {datetime.now():%d %b }", "started; p")
+        assert queue.paused(runs).startswith("in the app, by ")
         await pilot.press("p")
         await until(pilot, lambda: "Paused" not in drawn(pilot))
         assert queue.paused(runs) is None

@@ -214,6 +214,23 @@ def test_a_log_line_that_has_not_ended_is_shown_and_goes_on(runs: Path) -> None:
 # Words on top
 
 
+def test_one_warning_of_many_seeds_is_told_once_after_what_cannot_be_read(runs: Path) -> None:
+    story = Story(runs, "failed", cause="x")
+    for seed, low in enumerate((10.1, 13, 11)):
+        words = f"the dense network (seed {seed}, {60 - low:.1f} %) is {low:.1f} points below TF-IDF (60.0 %): train it"
+        story.log.append("warning", message=words)
+    story.log.append("warning", message="resumed with torch 2.1, begun with 2.0")
+    story.log.append("warning", message="resumed with torch 2.2, begun with 2.0")
+    (story.run / "events.jsonl").open("ab").write(b"nonsense\n")
+    shown = [line for line in text(headline.lines(look(story), 200, key)).splitlines() if "⚠" in line]
+    assert shown == [
+        "⚠ 1 event could not be read and were passed over",
+        "⚠ the dense network (seeds 0, 1 and 2, 47.0 to 49.9 %) is 10.1 to 13.0 points below TF-IDF (60.0 %): train it",
+        "⚠ resumed with torch 2.1, begun with 2.0",
+        "⚠ resumed with torch 2.2, begun with 2.0",
+    ]
+
+
 def test_an_orphan_says_what_became_of_its_engine_and_what_goes_on(runs: Path) -> None:
     story = Story(runs, "running", process={"pid": 1})
     shown = text(headline.lines(look(story), 200, key))

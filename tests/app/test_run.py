@@ -1,6 +1,7 @@
 """The screen of one run: it fills as events arrive, and nothing in a run's files can break it."""
 
 import errno
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +12,9 @@ import pytest
 from engine import spec as specs
 from engine.errors import BadInput
 from engine.process import launch
+from engine.record import notes, trash
 from lth_tui.app import LthApp
-from lth_tui.screens.run import PANES
+from lth_tui.screens.run import PANES, RunScreen
 from lth_tui.widgets.curves import Curves
 from tests.app.story import SPEC, Story, sees, shown, until
 
@@ -30,6 +32,51 @@ async def test_the_rounds_table_fills_as_events_arrive(runs: Path) -> None:
         await sees(pilot, "90.00", "88.00", "+2.00")
         story.trained(1, 1, "ticket", 0.91)
         await sees(pilot, "90.50 ±0.71")
+
+
+async def test_name_tags_and_note_stand_on_top_and_a_long_note_is_cut(runs: Path) -> None:
+    story = Story(runs, "running")
+    async with LthApp(run=story.run).run_test(size=(80, 24), notifications=True) as pilot:
+        await sees(pilot, "● running")
+        notes.write(story.run, name="base30", tags=["study", "old"], note="without dropout [/b]")
+        await sees(pilot, "base30 · #study #old · without dropout [/b]")
+        notes.write(story.run, note="word " * 500)
+        await sees(pilot, "base30 · #study #old · word word", "…")
+        assert sum("word word" in line for line in shown(pilot.app).splitlines()) == 1
+
+
+async def test_a_run_that_was_removed_keeps_its_view_and_says_what_brings_it_back(runs: Path) -> None:
+    story = Story(runs, "stopped")
+    story.trained(0, 0, "dense", 0.8712)
+    async with LthApp(run=story.run).run_test(size=(120, 40), notifications=True) as pilot:
+        await sees(pilot, "87.12", "Stopped; what is done stays")
+        kept = trash.put(story.run)
+        await sees(
+            pilot, f"This run was removed; `lth rm --undo {story.run.name}` brings it back.", "87.12", "■ stopped"
+        )
+        assert "goes on from its last checkpoint" not in shown(pilot.app)
+        for key in ("s", "r", "e", "t", "b"):
+            pilot.app.clear_notifications()
+            await pilot.press(key)
+            await until(
+                pilot, lambda: [one.message[:20] for one in pilot.app._notifications] == ["This run was removed"]
+            )
+            assert isinstance(pilot.app.screen, RunScreen), key
+        kept.rename(story.run)
+        await sees(pilot, "Stopped; what is done stays")
+        assert "brings it back" not in "".join(line for line in shown(pilot.app).splitlines()[:6])
+        shutil.rmtree(story.run)
+        await sees(pilot, "This run was removed.", "87.12", "■ stopped")
+
+
+async def test_a_difference_of_ten_points_stands_whole_with_its_spread(runs: Path) -> None:
+    story = Story(runs, "running")
+    for seed, ticket in enumerate((0.7527, 0.6991)):
+        story.trained(seed, 0, "dense", 0.8)
+        story.trained(seed, 1, "ticket", ticket)
+        story.trained(seed, 1, "reinit", 0.6)
+    async with LthApp(run=story.run).run_test(size=(120, 40), notifications=True) as pilot:
+        await sees(pilot, "+12.59 ±3.79")
 
 
 async def test_the_chart_is_drawn_again_only_on_a_new_network(runs: Path) -> None:
@@ -74,7 +121,7 @@ async def test_the_linear_reference_is_in_the_headline_and_a_level_in_the_chart(
         story.trained(0, 1, "ticket", 0.90)
         await sees(pilot, "┄ dense  · linear")
         story.log.append("reference", seed=1, linear_test_accuracy=0.96)
-        await sees(pilot, "linear reference 92.0 %")
+        await sees(pilot, "linear reference 92.0 %", "· linear 92.0 ↑")
         assert "┄ dense  · linear" not in shown(pilot.app), "a level above all others would press the curves together"
 
 
@@ -119,7 +166,7 @@ async def test_a_run_that_vanishes_is_told(runs: Path) -> None:
     async with LthApp(run=story.run).run_test(notifications=True) as pilot:
         await sees(pilot, "● running")
         story.run.rename(runs / ".gone")
-        await sees(pilot, "cannot be read")
+        await sees(pilot, "This run was removed.")
 
 
 async def test_a_damaged_run_shows_words(runs: Path) -> None:

@@ -5,9 +5,10 @@ import re
 import threading
 from pathlib import Path
 
+import pytest
 from textual.widgets import Input, Static
 
-from engine.record import finding, history, rundir, trash
+from engine.record import finding, history, notes, rundir, trash
 from lth_tui import chart
 from lth_tui.app import LthApp
 from lth_tui.screens import legend, words
@@ -41,6 +42,36 @@ async def test_a_change_of_state_is_seen(runs: Path) -> None:
         story.say("finished", best={"dense": 0.9051, "ticket": 0.9134, "sparsity": 0.488}, sentence="It is one.")
         await sees(pilot, "✓ finished", "90.5", "91.3 @ 48.8", "It is one.")
         assert "running" not in shown(pilot.app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_names_of_a_sweep_stand_in_its_rows_and_tags_and_note_below(runs: Path, size) -> None:
+    stories = [Story(runs, "finished", progress={"fraction": 1.0}) for _ in range(30)]  # a bar to scroll with too
+    notes.write(stories[-1].run, name="base30", tags=["study", "old"], note="without\ndropout")
+    async with LthApp().run_test(size=size, notifications=True) as pilot:
+        await sees(pilot, "✓ finished")
+        await pilot.press("g")
+        last = stories[-1].run.name
+        await sees(pilot, f"{last} · base30 · #study #old · without ")
+        rows = drawn(pilot).splitlines()
+        assert "base30" in next(row for row in rows if row.startswith("▌"))
+        for story in stories[-3:-1]:
+            assert any(f" {story.run.name[-4:]} " in row and "finished" in row for row in rows), "told from each other"
+
+
+async def test_a_run_that_waits_says_so_and_where_one_sees_what_for(runs: Path) -> None:
+    Story(runs, "queued")
+    async with LthApp().run_test(size=(80, 24), notifications=True) as pilot:
+        await sees(pilot, "waits its turn, or to be started by r; 3 shows what for")
+
+
+async def test_the_column_of_means_is_not_called_the_ticket_that_the_verdict_is_about(runs: Path) -> None:
+    Story(runs, "finished", best={"dense": 0.528, "ticket": 0.523, "sparsity": 0.75}, sentence="matches up to 50.0 %")
+    async with LthApp().run_test(size=(80, 50), notifications=True) as pilot:
+        await sees(pilot, "mean @ %", "52.3 @ 75.0", "matches up to 50.0 %")
+        assert "ticket @" not in drawn(pilot)
+    meanings = {"".join(text for text, _ in signs): meaning for _, rows in legend.groups() for signs, meaning in rows}
+    assert meanings["90.5 @ 48.8"] == "sparsest near dense by means, not tested"
 
 
 async def test_the_cursor_stays_on_its_run_when_newer_ones_come(runs: Path) -> None:
@@ -169,7 +200,7 @@ async def test_a_run_at_work_is_not_removed(runs: Path, monkeypatch) -> None:
     async with LthApp().run_test(notifications=True) as pilot:
         await sees(pilot, "● running")
         await pilot.press("x")
-        await sees(pilot, "stop it first")
+        await sees(pilot, "at work; s stops it")
         assert story.run.is_dir()
 
 

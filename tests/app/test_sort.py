@@ -83,11 +83,11 @@ async def test_keys_choose_the_column_and_the_way_round_and_the_cursor_keeps_its
         await until(pilot, lambda: isinstance(pilot.app.screen, PickScreen))
         await sees(pilot, "most accurate first", "newest first")
         await pilot.press("g", *"jjjjjjj", "enter")
-        await sees(pilot, "ticket @ %↓")
+        await sees(pilot, "mean @ %↓")
         assert listed(pilot) == [first, third, second]
         assert pilot.app.screen.table.key == second
         await pilot.press("O")
-        await sees(pilot, "ticket @ %↑")
+        await sees(pilot, "mean @ %↑")
         assert listed(pilot) == [third, first, second]
         await pilot.press("greater_than_sign")
         await sees(pilot, "verdict↑")
@@ -106,7 +106,7 @@ async def test_a_run_that_changes_moves_to_its_place(runs: Path) -> None:
     first, second, third = stories(runs)
     async with LthApp().run_test(notifications=True) as pilot:
         await sees(pilot, "✗ failed")
-        pilot.app.screen.sort(Order("ticket @ %"))
+        pilot.app.screen.sort(Order("mean @ %"))
         await until(pilot, lambda: listed(pilot) == [first, third, second])
         fourth = Story(runs, "running", best={"dense": 0.9, "ticket": 0.95, "sparsity": 0.2})
         await until(pilot, lambda: listed(pilot) == [fourth.run.name, first, third, second])
@@ -134,4 +134,4 @@ def test_a_row_can_be_made_of_whatever_the_files_hold(summaries: list[dict[str, 
 
     for one in summaries:
         full = one | {"cause": one["name"], "unverified": None}
-        assert len(cells(full, datetime.now())) == len(COLUMNS)
+        assert len(cells(full, datetime.now(), str)) == len(COLUMNS)

@@ -50,6 +50,8 @@ def test_each_extension_is_another_look_and_the_old_verdict_does_not_stand_for_t
     assert summary.show(run)["verdict"]["looks"] == 1
     extending.extend(run, seeds=4, rounds=None)
     assert rundir.state(run) == "stopped", "a resume goes on from here, whatever happens to the caller"
+    assert summary.show(run)["progress"]["fraction"] == 0.75, "done with what it had, not with what it has"
+    assert "progress" not in rundir.read_status(run)
     assert launch.start(run).wait() == 0
     verdict = summary.show(run)["verdict"]
     assert (verdict["looks"], verdict["seeds"]) == (2, 4)

@@ -72,3 +72,13 @@ def test_the_history_hears_of_a_name(run: Path) -> None:
 def test_a_run_that_is_gone_is_told_in_a_sentence(run: Path) -> None:
     with pytest.raises(BadInput, match="cannot be written"):
         notes.write(run.with_name("gone"), note="x")
+
+
+def test_a_damaged_tag_keeps_nobody_from_giving_another_and_can_be_taken_away(run: Path) -> None:
+    damaged = ["a" * 200, "é ["]
+    (run / "notes.json").write_bytes(orjson.dumps({"tags": damaged}))
+    assert notes.write(run, tags=[*damaged, "study"]).tags == (*damaged, "study")
+    assert notes.write(run, tags=["study", damaged[1]]).tags == ("study", damaged[1])
+    with pytest.raises(BadInput, match="tag: 'a b' given"):
+        notes.write(run, tags=["study", damaged[1], "a b"])
+    assert notes.write(run, tags=["study"]).tags == ("study",)

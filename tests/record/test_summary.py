@@ -185,8 +185,11 @@ def test_a_finished_run_is_all_done_though_an_arm_was_left_out(run: Path) -> Non
     tell(run, trained(7, 0, "dense"), trained(3, 0, "dense"), trained(7, 1, "ticket"))
     assert summary.show(run)["progress"]["fraction"] == 0.3
     tell(run, {"event": "run_finished"})
+    rundir.write_status(run, {"state": "finished"})
     progress = summary.show(run)["progress"]
     assert (progress["fraction"], progress["trained"], progress["trainings"]) == (1.0, 3, 10)
+    rundir.write_status(run, {"state": "queued"})
+    assert summary.show(run)["progress"]["fraction"] == 0.3, "extended, it has more to do while it still waits"
     tell(run, {"event": "run_resumed"}, begun(7, 2))
     assert summary.show(run)["progress"]["fraction"] == 0.3, "an extended run has more to do"
 

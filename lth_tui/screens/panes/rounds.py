@@ -36,9 +36,14 @@ def columns(arms: list[str], metric: str = "accuracy") -> list[Column]:
         Column("round", 6, right=True),
         Column("sparsity", 8, right=True, keep=95),
         *shown,
-        *([Column(against(arms), width + 1, right=True, keep=88)] if {"ticket", "reinit"} <= set(arms) else []),
+        *([_gap(arms, width)] if {"ticket", "reinit"} <= set(arms) else []),
         Column("time", 5, right=True, keep=20),
     ]
+
+
+def _gap(arms: list[str], width: int) -> Column:
+    """The column of differences, which have a sign more than what they are between."""
+    return Column(against(arms), width + 1, right=True, grow=1, most=16, keep=88)
 
 
 def against(arms: list[str]) -> list[Piece]:
