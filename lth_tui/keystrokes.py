@@ -34,6 +34,8 @@ class Keystrokes:
         self._waiting.append(key)
 
     async def _out(self, key: Key) -> None:
+        if not self._app.screen_stack:  # the app is opening, or leaving
+            return
         self._since = time.monotonic()
         screen = self._app.screen
         on_its_way = (self._app.focused or screen).ancestors_with_self[:-1]  # the app itself comes last of all
