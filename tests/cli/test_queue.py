@@ -149,7 +149,7 @@ def test_the_app_launches_into_the_queue_too(blocker):
     from lth_tui.screens.launching import Launched, launch_run
 
     choice = Choice(model="cnn", dataset="ag_news", schedule="imp", arms=("ticket",), texts={})
-    launched = launch_run(runs_here(), specs.compose("cnn", "ag_news"), choice, lambda text: None)
+    launched = launch_run(runs_here(), specs.compose("cnn", "ag_news"), choice, lambda *_: None)
     assert isinstance(launched, Launched)
     assert launched.engine is None
     assert queue.withdraw(launched.run)
