@@ -4,6 +4,7 @@ torch.optim's classes import torch's compiler at their first step: seconds and m
 The arithmetic is torch's own, bit by bit: these call the functional forms that those classes call.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 
-class Optimizer:
+class Optimizer(ABC):
     """Weights, and what is remembered of each that has had a gradient (`state`); set `learning_rate` before a step."""
 
     def __init__(self, weights: Sequence[nn.Parameter], learning_rate: float, decay: float):
@@ -37,8 +38,9 @@ class Optimizer:
             if weights := [weight for weight in group if weight.grad is not None]:
                 self._step(weights, [weight.grad for weight in weights], decay)  # type: ignore[misc]
 
+    @abstractmethod
     def _step(self, weights: list[nn.Parameter], gradients: list[Tensor], decay: float) -> None:
-        raise NotImplementedError
+        """The same for one group; each weight has a gradient."""
 
     def moments(self) -> dict[str, Tensor]:
         """All that is remembered, by the weight's number and a name."""
